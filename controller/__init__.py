@@ -1,0 +1,1 @@
+"""The guest: lives beside Chrome, serves one session, holds no keys."""

@@ -1,0 +1,1 @@
+"""The API: Browserbase's spelling lives here and nowhere else."""

@@ -1,0 +1,143 @@
+"""What callers send, checked. Unknown fields are ignored, because older clients send them; wrong ones are named.
+
+Messages are phrased as the original's (Fastify and Ajv), which users find in forums: `body/timeout must be <= 21600`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from flask import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from services.api.answers import Refusal
+from wallcrawler.settings import Region
+
+#: Characters of userMetadata as JSON.
+METADATA_LIMIT: Final = 512
+
+#: Pixels of a page's side; more is more memory than a session has.
+VIEWPORT_LIMIT: Final = 7680
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class Viewport(_Body):
+    width: Annotated[int, Field(ge=0, le=VIEWPORT_LIMIT)] | None = None
+    height: Annotated[int, Field(ge=0, le=VIEWPORT_LIMIT)] | None = None
+
+
+class ContextChoice(_Body):
+    id: str
+    persist: bool = False
+
+
+class BrowserSettings(_Body):
+    """What this service reads of browserSettings; the whole of it is stored as it came."""
+
+    viewport: Viewport | None = None
+    context: ContextChoice | None = None
+    extension_id: Annotated[str | None, Field(alias="extensionId")] = None
+    allowed_domains: Annotated[list[str], Field(alias="allowedDomains")] = []
+    ignore_certificate_errors: Annotated[bool, Field(alias="ignoreCertificateErrors")] = False
+    block_ads: Annotated[bool, Field(alias="blockAds")] = False
+    solve_captchas: Annotated[bool, Field(alias="solveCaptchas")] = False
+    record_session: Annotated[bool, Field(alias="recordSession")] = False
+    log_session: Annotated[bool, Field(alias="logSession")] = False
+    advanced_stealth: Annotated[bool, Field(alias="advancedStealth")] = False
+    verified: bool = False
+    os: Literal["windows", "mac", "linux", "mobile", "tablet"] | None = None
+
+
+class ProxySettings(_Body):
+    ca_certificates: Annotated[list[str], Field(alias="caCertificates")] = []
+
+
+class CreateSession(_Body):
+    """POST /v1/sessions."""
+
+    project_id: Annotated[str | None, Field(alias="projectId")] = None
+    extension_id: Annotated[str | None, Field(alias="extensionId")] = None
+    timeout: Annotated[int, Field(ge=60, le=21_600)] | None = None
+    keep_alive: Annotated[bool, Field(alias="keepAlive")] = False
+    proxies: bool | list[dict[str, Any]] = False
+    proxy_settings: Annotated[ProxySettings | None, Field(alias="proxySettings")] = None
+    region: Region | None = None
+    user_metadata: Annotated[dict[str, Any], Field(alias="userMetadata")] = {}
+    browser_settings: Annotated[BrowserSettings, Field(alias="browserSettings")] = BrowserSettings()
+
+    @field_validator("user_metadata")
+    @classmethod
+    def _short(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)) > METADATA_LIMIT:
+            raise ValueError(f"must be at most {METADATA_LIMIT} characters of JSON")
+        return metadata
+
+
+class UpdateSession(_Body):
+    """POST /v1/sessions/{id}."""
+
+    status: Literal["REQUEST_RELEASE"]
+    project_id: Annotated[str | None, Field(alias="projectId")] = None
+
+
+_AnyBody = TypeVar("_AnyBody", bound=_Body)
+
+
+def read(request: Request, shape: type[_AnyBody]) -> _AnyBody:
+    """The request's body in this shape; no body is an empty object. Raises Refusal 400 that names the field."""
+    return checked(json_object(request), shape)
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The body as an object. SDKs send `Content-Type: application/json` with nothing behind it: that is {}."""
+    raw = request.get_data()
+    if not raw.strip():
+        return {}
+    try:
+        body = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Refusal(400, "body must be valid JSON") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, "body must be object")
+    return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def checked(body: dict[str, Any], shape: type[_AnyBody]) -> _AnyBody:
+    """Raises Refusal 400 that names the first wrong field. A null stands for a field that is not there."""
+    present = {name: value for name, value in body.items() if value is not None}
+    try:
+        return shape.model_validate(present)
+    except ValidationError as wrong:
+        problem = wrong.errors(include_url=False, include_input=False)[0]
+        raise Refusal(400, _phrase(problem)) from None
+
+
+def _phrase(problem: Any) -> str:
+    """`body/browserSettings/viewport/width must be integer`."""
+    kind, context = problem["type"], problem.get("ctx", {})
+    # Branches of a union are steps of pydantic's path and not of the body's.
+    path = [str(step) for step in problem["loc"] if not (isinstance(step, str) and ("[" in step or step == "bool"))]
+    if kind == "missing":
+        return f"{'/'.join(['body', *path[:-1]])} must have required property '{path[-1]}'"
+    where = "/".join(["body", *path])
+    phrases = {
+        "less_than_equal": f"must be <= {context.get('le')}",
+        "greater_than_equal": f"must be >= {context.get('ge')}",
+        "int_type": "must be integer",
+        "bool_type": "must be boolean",
+        "string_type": "must be string",
+        "list_type": "must be array",
+        "dict_type": "must be object",
+        "model_type": "must be object",
+        "literal_error": f"must be equal to one of the allowed values: {context.get('expected')}",
+        "value_error": str(context.get("error")),
+    }
+    return f"{where} {phrases.get(kind, problem['msg'])}"

@@ -1,0 +1,42 @@
+"""/healthz, /readyz, /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from wallcrawler.errors import TryLater
+from wallcrawler.wiring import Ports
+
+
+def blueprint(ports: Ports) -> Blueprint:
+    routes = Blueprint("health", __name__)
+    dependencies: dict[str, Callable[[], None]] = {"tables": ports.tables.ping, "redis": ports.bell.ping}
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        """This process answers."""
+        return jsonify(status="ok")
+
+    @routes.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        """So does everything that it needs; 503 names what does not."""
+        states = {name: _state(ping) for name, ping in dependencies.items()}
+        ready = all(state == "ok" for state in states.values())
+        return jsonify(status="ok" if ready else "unavailable", dependencies=states), 200 if ready else 503
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+def _state(ping: Callable[[], None]) -> str:
+    try:
+        ping()
+    except TryLater as away:
+        return str(away)
+    return "ok"

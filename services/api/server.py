@@ -1,0 +1,52 @@
+"""The API's WSGI server: waitress, a thread for each request that is being worked on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import Any
+
+import waitress.server
+
+from services.api.app import BODY_LIMIT, create_app
+from wallcrawler.errors import SettingsError
+from wallcrawler.wiring import Ports
+
+#: Seconds for which an idle connection is kept open: longer than load balancers keep theirs.
+IDLE = 120
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """The API's socket, so that a port that is taken is known before anything else starts. Raises SettingsError."""
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as taken:
+        raise SettingsError(
+            f"WALLCRAWLER_PORT: {host}:{port} can't be listened on ({taken.strerror}); set another port, or 0 for any"
+        ) from None
+
+
+class Server:
+    """The API on a socket, served by threads of this process."""
+
+    def __init__(self, ports: Ports, listener: socket.socket) -> None:
+        self._server: Any = waitress.server.create_server(
+            create_app(ports),
+            sockets=[listener],
+            threads=ports.settings.api_threads,
+            connection_limit=1000 + ports.settings.api_threads,
+            channel_timeout=IDLE,
+            # The app answers a body over its limit in JSON; beyond this, the server cuts it short.
+            max_request_body_size=4 * BODY_LIMIT,
+            clear_untrusted_proxy_headers=True,
+            ident=None,
+        )
+        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests, and end when those that run are answered."""
+        self._server.close()
+        self._thread.join(10)

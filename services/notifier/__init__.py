@@ -1,0 +1,1 @@
+"""Hears every change of a session, rings the bell, and publishes to the topic."""

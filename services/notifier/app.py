@@ -1,0 +1,38 @@
+"""The notifier's task and pump, put on a Celery app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+
+from services.notifier import tasks
+from wallcrawler import log as logs
+from wallcrawler.errors import NotFound, TryLater
+from wallcrawler.messages import QUEUES, SESSION_CHANGED, SessionChanged
+from wallcrawler.pump import pumping
+from wallcrawler.wiring import Ports
+
+log = logs.get()
+
+QUEUES_HERE = [QUEUES[SESSION_CHANGED]]
+
+#: How often a notice that could not be given is tried again; who waits for it re-reads by himself meanwhile.
+RETRIES = 5
+
+
+def register(app: Celery, ports: Ports) -> None:
+    """Put the task on the app, and a pump that feeds it the changes of sessions."""
+
+    @app.task(name=SESSION_CHANGED, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
+    def session_changed(task: Any, body: dict[str, Any]) -> None:
+        change = SessionChanged.from_wire(body)
+        with logs.about(session_id=change.session_id):
+            try:
+                tasks.session_changed(change, sessions=ports.sessions, bell=ports.bell, topic=ports.topic)
+            except TryLater as busy:
+                raise task.retry(countdown=busy.after, exc=busy) from None
+            except NotFound as gone:
+                log.warning("task.without_session", task=task.name, why=str(gone))
+
+    app.steps["worker"].add(pumping(ports.changes, into=SESSION_CHANGED))

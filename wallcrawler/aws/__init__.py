@@ -1,0 +1,1 @@
+"""Adapters for AWS: the only folder that may say boto3."""

@@ -1,0 +1,85 @@
+"""The queue: the Celery app that every process shares, and the jobs that the API asks for.
+
+Tasks are enqueued by name. They acknowledge late and are repeatable; results are kept nowhere, because the record is
+the result.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import kombu.exceptions
+import redis
+from celery import Celery
+
+from wallcrawler.errors import TryLater
+from wallcrawler.messages import PROVISION, QUEUES, RELEASE, SWEEP
+
+#: Seconds after which Redis gives an unacknowledged message to another worker. Above the longest task, which is 60 s.
+VISIBILITY_TIMEOUT: Final = 120
+
+#: Seconds of the longest task; a task that takes longer is broken.
+TASK_TIME_LIMIT: Final = 60
+
+#: What the client libraries raise when the broker does not answer.
+BROKER_AWAY: Final = (kombu.exceptions.OperationalError, redis.RedisError, OSError)
+
+
+def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> Celery:
+    """The app, without tasks: workers register theirs, producers need none.
+
+    `namespace` keeps apps apart that share a broker.
+    """
+    app = Celery("wallcrawler", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_publish_retry_policy={
+            "max_retries": 2,
+            "interval_start": 0,
+            "interval_step": 0.2,
+            "interval_max": 0.4,
+        },
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_TIMEOUT,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "global_keyprefix": f"{namespace}:" if namespace else "",
+        },
+        beat_schedule={
+            # A sweep that could not start before the next is due is not worth starting.
+            "sweep": {"task": SWEEP, "schedule": sweep_every, "options": {"expires": max(10.0, sweep_every)}}
+        },
+        beat_max_loop_interval=max(1.0, sweep_every),
+    )
+    return app
+
+
+class CeleryJobs:
+    """The Jobs port on the app's broker."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def provision(self, session_id: str) -> None:
+        self._enqueue(PROVISION, session_id)
+
+    def release(self, session_id: str) -> None:
+        self._enqueue(RELEASE, session_id)
+
+    def _enqueue(self, name: str, session_id: str) -> None:
+        try:
+            self._app.send_task(name, args=[session_id])
+        except BROKER_AWAY as away:
+            raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None

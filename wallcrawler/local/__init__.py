@@ -1,0 +1,1 @@
+"""Adapters for one machine without Docker and without a cloud."""

@@ -1,0 +1,84 @@
+"""Blobs in a directory. The API serves the URLs that are signed here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+from urllib.parse import quote, urlencode
+
+from wallcrawler.errors import NotFound
+
+#: Bytes that are copied at once.
+CHUNK = 1 << 20
+
+
+class DirectoryBlobs:
+    """The Blobs port on a directory. `base_url` is where the API serves `/blobs/`, `secret` signs the URLs."""
+
+    def __init__(self, root: Path, *, base_url: str, secret: bytes) -> None:
+        self._root = root
+        self._base_url = base_url.rstrip("/")
+        self._secret = secret
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def put(self, name: str, body: IO[bytes]) -> str:
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        digest = hashlib.sha256()
+        # In the root, so that a half-written file never lies where a name could find it.
+        handle, half = tempfile.mkstemp(prefix=".half-", dir=self._root)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                while chunk := body.read(CHUNK):
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(half, path)
+        except BaseException:
+            Path(half).unlink(missing_ok=True)
+            raise
+        return digest.hexdigest()
+
+    def open(self, name: str) -> IO[bytes]:
+        try:
+            return self._path(name).open("rb")
+        except (FileNotFoundError, IsADirectoryError):
+            raise NotFound(f"there is no blob {name}") from None
+
+    def delete(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        for path in sorted(self._root.rglob("*")):
+            name = path.relative_to(self._root).as_posix()
+            if path.is_file() and not name.startswith(".half-") and name.startswith(prefix):
+                yield name
+
+    def url(self, name: str, *, method: str, seconds: float) -> str:
+        self._path(name)
+        expires = int(time.time() + seconds)
+        query = urlencode({"expires": expires, "signature": self._signature(name, method, expires)})
+        return f"{self._base_url}/blobs/{quote(name)}?{query}"
+
+    def admits(self, name: str, *, method: str, expires: str, signature: str) -> bool:
+        """Whether a request carries what `url` made for it, in time."""
+        if not expires.isdigit() or int(expires) < time.time():
+            return False
+        return hmac.compare_digest(signature, self._signature(name, method, int(expires)))
+
+    def _signature(self, name: str, method: str, expires: int) -> str:
+        return hmac.new(self._secret, f"{method}\n{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+    def _path(self, name: str) -> Path:
+        """Raises ValueError for a name that would lead out of the directory."""
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or any(part in {"..", "."} or part.startswith(".half-") for part in parts):
+            raise ValueError(f"not a blob's name: {name!r}")
+        return self._root.joinpath(*parts)

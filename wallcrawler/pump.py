@@ -1,0 +1,75 @@
+"""A pump moves a source's messages into Celery: it moves, tasks decide.
+
+It is a step of the worker that it feeds, and acknowledges only after the broker took the record.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from wallcrawler import log as logs
+from wallcrawler.errors import TryLater
+from wallcrawler.jobs import BROKER_AWAY
+from wallcrawler.ports import Delivery, Source
+
+log = logs.get()
+
+#: Seconds that a pump waits for something to move before it looks whether it should stop.
+WAIT = 1.0
+#: Seconds before the broker, or the source, is asked again.
+TRY_AGAIN_AFTER = 0.5
+
+
+def pumping(source: Source, *, into: str) -> type[bootsteps.StartStopStep]:
+    """A worker step that moves `source` into the task of this name."""
+
+    class Pump(bootsteps.StartStopStep):  # type: ignore[misc]
+        name = f"pump:{into}"
+
+        def __init__(self, worker: Any, **options: Any) -> None:
+            super().__init__(worker, **options)
+            self._stopping = threading.Event()
+
+        def start(self, worker: Any) -> None:
+            self._thread = threading.Thread(
+                target=run, args=(source, worker.app, into, self._stopping), name=self.name, daemon=True
+            )
+            self._thread.start()
+
+        def stop(self, worker: Any) -> None:
+            self._stopping.set()
+            self._thread.join(WAIT + TRY_AGAIN_AFTER + 1)
+
+        terminate = stop
+
+    return Pump
+
+
+def run(source: Source, app: Celery, into: str, stopping: threading.Event) -> None:
+    """Move messages until told to stop. What was not moved by then stays in the source."""
+    while not stopping.is_set():
+        try:
+            deliveries = source.receive(WAIT)
+        except TryLater as busy:
+            log.warning("pump.source_away", into=into, why=str(busy))
+            stopping.wait(busy.after)
+            continue
+        for delivery in deliveries:
+            if not _move(delivery, app, into, stopping):
+                return
+            source.ack(delivery)
+
+
+def _move(delivery: Delivery, app: Celery, into: str, stopping: threading.Event) -> bool:
+    while not stopping.is_set():
+        try:
+            app.send_task(into, args=[delivery.body])
+        except BROKER_AWAY as away:
+            log.warning("pump.broker_away", into=into, why=type(away).__name__)
+            stopping.wait(TRY_AGAIN_AFTER)
+        else:
+            return True
+    return False

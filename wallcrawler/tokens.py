@@ -1,0 +1,108 @@
+"""Session tokens: Ed25519 JWTs (RFC 8037), each bound to one session and one use.
+
+Claims: `sub` the session's id, `aud` one of AUDIENCES, `iat` and `exp` in epoch seconds; the header's `kid` names the
+signing key, so that keys can be rotated. Ed25519 signatures are deterministic: the same session gives the same token,
+so none is stored, and a client may come back with the URL that it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jwt.utils import base64url_decode, base64url_encode
+
+Audience = Literal["cdp", "view", "guest"]
+
+#: What a token may be used for: drive the browser, watch it, or speak for it to the API.
+AUDIENCES: tuple[Audience, ...] = ("cdp", "view", "guest")
+
+#: Seconds by which two machines' clocks may differ.
+LEEWAY = 5
+
+
+class InvalidToken(Exception):
+    """The token opens nothing here. The text says why and never holds the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says."""
+
+    session_id: str
+    audience: str
+    expires_at: int
+
+
+class Signer:
+    """Mints tokens with one private key and verifies them with every known public one."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self._key = private_key
+        raw = private_key.public_key().public_bytes_raw()
+        self.kid = base64url_encode(raw[:6]).decode()
+        #: Public keys by id, base64url of the 32 raw bytes: all that a guest ever gets.
+        self.verify_keys: Mapping[str, str] = {self.kid: base64url_encode(raw).decode()}
+
+    @classmethod
+    def generate(cls) -> Signer:
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Signer:
+        """Raises ValueError where the text is not an unencrypted Ed25519 key in PKCS#8."""
+        key = serialization.load_pem_private_key(pem, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError(f"the signing key is {type(key).__name__}, not Ed25519")
+        return cls(key)
+
+    def pem(self) -> bytes:
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def mint(self, session_id: str, audience: Audience, *, issued_at: float, expires_at: float) -> str:
+        claims = {"sub": session_id, "aud": audience, "iat": int(issued_at), "exp": int(expires_at)}
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.kid})
+
+
+class Verifier:
+    """Verifies tokens with public keys alone."""
+
+    def __init__(self, verify_keys: Mapping[str, str]) -> None:
+        self._keys = {
+            kid: Ed25519PublicKey.from_public_bytes(base64url_decode(key)) for kid, key in verify_keys.items()
+        }
+
+    def verify(self, token: str, *, session_id: str | None, audiences: Collection[Audience]) -> Claims:
+        """The claims of a token for this session (any, where None) and one of these uses.
+
+        Raises InvalidToken.
+        """
+        try:
+            # Only the key's id is taken from the unverified header; the algorithm never is.
+            kid = jwt.get_unverified_header(token).get("kid")
+            key = self._keys.get(str(kid))
+            if key is None:
+                raise InvalidToken("the token was signed with an unknown key")
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["EdDSA"],
+                audience=list(audiences),
+                leeway=LEEWAY,
+                options={"require": ["sub", "aud", "iat", "exp"]},
+            )
+        except jwt.ExpiredSignatureError:
+            raise InvalidToken("the token has expired") from None
+        except jwt.InvalidAudienceError:
+            raise InvalidToken("the token is for another use") from None
+        except jwt.InvalidTokenError:
+            raise InvalidToken("the token is not valid") from None
+        if session_id is not None and claims["sub"] != session_id:
+            raise InvalidToken("the token is for another session")
+        return Claims(claims["sub"], claims["aud"], claims["exp"])

@@ -1,0 +1,104 @@
+"""Which adapter is which: the only place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from celery import Celery
+
+from wallcrawler import log as logs
+from wallcrawler.bell import RedisBell
+from wallcrawler.catalog import Catalog
+from wallcrawler.clock import SystemClock
+from wallcrawler.jobs import CeleryJobs, celery_app
+from wallcrawler.links import Links
+from wallcrawler.local.blobs import DirectoryBlobs
+from wallcrawler.local.fleet import ChildFleet
+from wallcrawler.local.home import Home
+from wallcrawler.local.tables import SqliteTables
+from wallcrawler.local.topic import LoggedTopic
+from wallcrawler.ports import Bell, Clock, Fleet, Jobs, Source, Tables, Topic
+from wallcrawler.sessions import Sessions
+from wallcrawler.settings import Settings
+from wallcrawler.tokens import Signer
+
+log = logs.get()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything that the services take their dependencies from. Built once for a process."""
+
+    settings: Settings
+    clock: Clock
+    tables: Tables
+    sessions: Sessions
+    catalog: Catalog
+    fleet: Fleet
+    bell: Bell
+    topic: Topic
+    jobs: Jobs
+    blobs: DirectoryBlobs
+    celery: Celery
+    signer: Signer
+    links: Links
+    #: The feed of changed sessions; None in a process that must not read it.
+    changes: Source
+    close: Callable[[], None]
+
+
+def embedded(settings: Settings, home: Home, *, redis_url: str, namespace: str, api_url: str) -> Ports:
+    """The ports of one machine: SQLite, child processes, a directory, and the Redis-compatible server at `redis_url`.
+
+    `namespace` keeps instances apart that share the server. `api_url` is where guests report to, and where signed blob
+    URLs lead.
+    """
+    clock = SystemClock()
+    tables = SqliteTables(home.database)
+    fleet = ChildFleet(
+        host=settings.host,
+        public_host=settings.reachable_host,
+        run_dir=home.run_dir(settings.run_dir),
+        environment=guest_environment(settings, api_url),
+    )
+    bell = RedisBell(redis_url, namespace=namespace)
+    celery = celery_app(redis_url, namespace=namespace, sweep_every=settings.sweep_every)
+    signer = home.signer()
+
+    def close() -> None:
+        fleet.close()
+        bell.close()
+        celery.close()
+        tables.close()
+
+    log.info("adapters.chosen", tables="sqlite", fleet="child processes", blobs="directory", topic="log", bell="redis")
+    return Ports(
+        settings=settings,
+        clock=clock,
+        tables=tables,
+        sessions=Sessions(tables, clock),
+        catalog=Catalog(tables, clock),
+        fleet=fleet,
+        bell=bell,
+        topic=LoggedTopic(),
+        jobs=CeleryJobs(celery),
+        blobs=DirectoryBlobs(home.blobs, base_url=api_url, secret=home.blob_secret()),
+        celery=celery,
+        signer=signer,
+        links=Links(signer),
+        changes=tables.changes(),
+        close=close,
+    )
+
+
+def guest_environment(settings: Settings, api_url: str) -> dict[str, str]:
+    """What every guest of this deployment is told, besides its session and its token."""
+    environment = {
+        "WALLCRAWLER_API_URL": api_url,
+        "WALLCRAWLER_LOG_FORMAT": settings.log_format,
+        "WALLCRAWLER_LOG_LEVEL": settings.log_level,
+    }
+    if settings.chrome is not None:
+        environment["WALLCRAWLER_CHROME"] = str(settings.chrome)
+    return environment
