@@ -21,6 +21,7 @@ from wallcrawler.lifecycle import LIVE, Event, Reason
 from wallcrawler.local.home import Home, clear_leftovers
 from wallcrawler.local.valkey import Valkey
 from wallcrawler.local.worker import ThreadedWorker
+from wallcrawler.ports import Fleet
 from wallcrawler.project import Project, key_hash
 from wallcrawler.settings import Settings
 from wallcrawler.wiring import Ports
@@ -41,10 +42,17 @@ class Access:
 
 
 class Embedded:
-    """A running instance, from `start` to `stop`; also a context manager."""
+    """A running instance, from `start` to `stop`; also a context manager.
 
-    def __init__(self, settings: Settings) -> None:
+    `fleet` takes the place of child processes.
+    """
+
+    #: The slices whose tasks the worker takes.
+    slices = (provisioner, notifier)
+
+    def __init__(self, settings: Settings, *, fleet: Fleet | None = None) -> None:
         self.settings = settings
+        self._fleet = fleet
         self._undo = ExitStack()
         self.ports: Ports
         self.access: Access
@@ -69,14 +77,16 @@ class Embedded:
         url = f"http://{settings.reachable_host}:{listener.getsockname()[1]}"
 
         redis_url, namespace = self._redis(undo, home)
-        ports = self.ports = wiring.embedded(settings, home, redis_url=redis_url, namespace=namespace, api_url=url)
+        ports = self.ports = wiring.embedded(
+            settings, home, redis_url=redis_url, namespace=namespace, api_url=url, fleet=self._fleet
+        )
         undo.callback(ports.close)
         self._settle(RESTART)
         project, api_key = first_project(ports, home)
 
-        provisioner.register(ports.celery, ports)
-        notifier.register(ports.celery, ports)
-        queues = [*provisioner.QUEUES_HERE, *notifier.QUEUES_HERE]
+        for slice in self.slices:
+            slice.register(ports.celery, ports)
+        queues = [queue for slice in self.slices for queue in slice.QUEUES_HERE]
         worker = ThreadedWorker(ports.celery, queues=queues, threads=settings.worker_threads)
         undo.callback(worker.stop)
         server = Server(ports, listener)

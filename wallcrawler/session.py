@@ -158,8 +158,8 @@ class Entry:
     sequence: int
     at: float
     event: str
-    before: str | None
     after: str
+    before: str | None = None
     reason: str | None = None
     detail: str | None = None
     #: Epoch second after which the store may delete it.

@@ -39,7 +39,7 @@ class Sessions:
         A session of this id that is there already is returned as it is, so that a create can be repeated. Raises
         ConcurrencyReached where the project is full, NotFound where there is no such project, TryLater.
         """
-        first = Entry(session.id, session.version, session.created_at, "CREATED", None, session.state, detail=detail)
+        first = Entry(session.id, session.version, session.created_at, "CREATED", session.state, detail=detail)
         for _ in range(RACES):
             try:
                 self._tables.write(
@@ -88,7 +88,7 @@ class Sessions:
                 metrics.STALE_EVENTS.labels(event).inc()
                 log.debug("session.stale_event", happened=event, state=seen.state)
                 return seen
-            entry = Entry(session_id, moved.version, now, event, seen.state, moved.state, moved.ended_reason, detail)
+            entry = Entry(session_id, moved.version, now, event, moved.state, seen.state, moved.ended_reason, detail)
             with suppress(Conflict):
                 self._write(seen, moved, entry)
                 _tell(seen, moved, event, detail)

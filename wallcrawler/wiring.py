@@ -43,12 +43,14 @@ class Ports:
     celery: Celery
     signer: Signer
     links: Links
-    #: The feed of changed sessions; None in a process that must not read it.
+    #: The feed of changed sessions.
     changes: Source
     close: Callable[[], None]
 
 
-def embedded(settings: Settings, home: Home, *, redis_url: str, namespace: str, api_url: str) -> Ports:
+def embedded(
+    settings: Settings, home: Home, *, redis_url: str, namespace: str, api_url: str, fleet: Fleet | None = None
+) -> Ports:
     """The ports of one machine: SQLite, child processes, a directory, and the Redis-compatible server at `redis_url`.
 
     `namespace` keeps instances apart that share the server. `api_url` is where guests report to, and where signed blob
@@ -56,7 +58,7 @@ def embedded(settings: Settings, home: Home, *, redis_url: str, namespace: str, 
     """
     clock = SystemClock()
     tables = SqliteTables(home.database)
-    fleet = ChildFleet(
+    fleet = fleet or ChildFleet(
         host=settings.host,
         public_host=settings.reachable_host,
         run_dir=home.run_dir(settings.run_dir),
@@ -72,7 +74,9 @@ def embedded(settings: Settings, home: Home, *, redis_url: str, namespace: str, 
         celery.close()
         tables.close()
 
-    log.info("adapters.chosen", tables="sqlite", fleet="child processes", blobs="directory", topic="log", bell="redis")
+    log.info(
+        "adapters.chosen", tables="sqlite", fleet=type(fleet).__name__, blobs="directory", topic="log", bell="redis"
+    )
     return Ports(
         settings=settings,
         clock=clock,

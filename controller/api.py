@@ -1,0 +1,104 @@
+"""The guest's side of wallcrawler/assignment.py: fetch the assignment, ask for the standing, report in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+from controller.http import ask
+from wallcrawler import log as logs
+from wallcrawler.assignment import Assignment, Report, Standing
+
+log = logs.get()
+
+#: Seconds between attempts, the first and the longest; a guest that cannot reach its API for long has lost its session.
+BACKOFF = (0.1, 2.0)
+#: Seconds for which the assignment is asked for: no caller waits longer.
+ASSIGNED_WITHIN = 45.0
+
+
+class Final(Exception):
+    """The API's answer will not change by asking again."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Api:
+    """The API, for one session. The token is in no exception and no log line."""
+
+    def __init__(self, url: str, session_id: str, token: str) -> None:
+        self._base = f"{url}/guest/v1/sessions/{session_id}"
+        self._headers = [("authorization", f"Bearer {token}"), ("content-type", "application/json")]
+
+    async def assignment(self) -> Assignment:
+        """Raises Final where the session is unknown or over, TimeoutError where the API does not answer."""
+        async with asyncio.timeout(ASSIGNED_WITHIN):
+            return Assignment.from_wire(await self._persistently("GET", "/assignment"))
+
+    async def standing(self) -> Standing:
+        """How the session stands. Raises Final or OSError; asks once."""
+        return Standing.from_wire(await self._once("GET", ""))
+
+    async def report(self, report: Report) -> Standing:
+        """Say what was seen, until it is heard. Raises Final."""
+        return Standing.from_wire(await self._persistently("POST", "/reports", report.as_wire()))
+
+    async def _persistently(self, method: str, path: str, body: Any = None) -> Any:
+        pause, longest = BACKOFF
+        while True:
+            try:
+                return await self._once(method, path, body)
+            except OSError as away:
+                log.warning("api.unreachable", path=path, why=str(away) or type(away).__name__)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+
+    async def _once(self, method: str, path: str, body: Any = None) -> Any:
+        sent = json.dumps(body).encode() if body is not None else b""
+        answer = await ask(self._base + path, method=method, headers=self._headers, body=sent)
+        if answer.status >= 500:
+            raise OSError(f"the API answered {answer.status}")
+        try:
+            told = json.loads(answer.body)
+        except ValueError:
+            raise OSError("the API's answer is not JSON") from None
+        if answer.status >= 400:
+            raise Final(answer.status, str(told.get("message")))
+        return told
+
+
+class Outbox:
+    """Reports, one after another, in the order in which they were put in."""
+
+    def __init__(self, api: Api, heard: Callable[[Standing], None]) -> None:
+        self._api = api
+        self._heard = heard
+        self._waiting: asyncio.Queue[Report] = asyncio.Queue()
+        self._task = asyncio.create_task(self._send())
+
+    def put(self, report: Report) -> None:
+        self._waiting.put_nowait(report)
+
+    async def _send(self) -> None:
+        while True:
+            report = await self._waiting.get()
+            try:
+                self._heard(await self._api.report(report))
+                log.debug("report.heard", happened=report.event)
+            except Final as refused:
+                log.warning("report.refused", happened=report.event, status=refused.status, why=str(refused))
+            finally:
+                self._waiting.task_done()
+
+    async def flush(self, within: float) -> None:
+        """Wait until everything was heard, at most so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await self._waiting.join()
+        except TimeoutError:
+            log.error("report.unheard", reports=self._waiting.qsize() + 1)
+        self._task.cancel()

@@ -1,0 +1,210 @@
+"""Decide who may pass to Chrome.
+
+Nothing here touches a socket: feed it a request head, it answers with a Pass or a Refusal. A Pass holds the head that
+Chrome gets, without the caller's token, origin, cookies and host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from wallcrawler.tokens import Audience, InvalidToken, Verifier
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Kind(StrEnum):
+    """What passes."""
+
+    SOCKET = "socket"  # a WebSocket, spliced
+    JSON = "json"  # an answer of Chrome whose URLs are rewritten
+    ASSET = "asset"  # a file of Chrome's own DevTools front end
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request's head; `target` is path and query, header names are lower case."""
+
+    method: str
+    target: str
+    headers: Headers = field(repr=False)
+
+    def header(self, name: str) -> str:
+        return next((value for header, value in self.headers if header == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`method` and `target` for Chrome, the headers that go with them, and what the caller may do."""
+
+    kind: Kind
+    method: str
+    target: str
+    headers: Headers
+    audience: Audience | None = None
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the gate goes by: the session, its keys, and where Chrome is. `ended_reason` closes it for good."""
+
+    session_id: str
+    verifier: Verifier | None = None
+    port: int = 0
+    browser_path: str = ""
+    ended_reason: str | None = None
+
+
+#: Headers that Chrome needs of a client; all others stay here, the token, the origin and cookies among them.
+_FORWARDED = ("upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions")
+
+#: Query parameters that stay here.
+_SECRET_PARAMETERS = frozenset({"signingKey", "apiKey"})
+
+_SOCKET_PATHS = re.compile(r"/devtools/(browser|page)/[\w.-]+", re.ASCII)
+_VIEW_PATHS = re.compile(r"/devtools/page/[\w.-]+|/json(/list|/version)?/?", re.ASCII)
+_JSON_PATHS = re.compile(r"/json(/list|/version|/protocol|/new|/activate/[\w.-]+|/close/[\w.-]+)?/?", re.ASCII)
+_ASSET_PATHS = re.compile(r"/devtools/(?!page/|browser/)[\w./@-]+", re.ASCII)
+_SELENIUM_PATHS = re.compile(r"/(wd/hub|webdriver)(/.*)?")
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(status, message)
+
+
+def decide(head: Head, policy: Policy) -> Pass | Refusal:
+    """Pass or refuse one request."""
+    try:
+        return _decided(head, policy)
+    except _Refused as refused:
+        return refused.refusal
+
+
+def _decided(head: Head, policy: Policy) -> Pass:
+    raw_path, _, raw_query = head.target.partition("?")
+    path = unquote(raw_path)
+    if policy.ended_reason is not None:
+        raise _Refused(410, f"the session has ended: {policy.ended_reason}")
+    if not _known(path):
+        raise _Refused(404, "no such path")
+    if policy.verifier is None or not policy.port:
+        raise _Refused(503, "the browser is not ready yet")
+    if _ASSET_PATHS.fullmatch(path):
+        return _asset(head, path, policy)
+    query = parse_qsl(raw_query, keep_blank_values=True)
+    token = next((value for name, value in query if name == "signingKey"), "") or head.header("x-bb-signing-key")
+    audience = _audience(token, policy.session_id, policy.verifier)
+    if audience == "view" and not (_VIEW_PATHS.fullmatch(path) and head.method == "GET"):
+        raise _Refused(403, "this token may look, and not drive")
+    if _SELENIUM_PATHS.fullmatch(path):
+        raise _Refused(501, "Selenium is not served by this version of Wallcrawler")
+    if _JSON_PATHS.fullmatch(path):
+        target = _with_query(path, query)
+        return Pass(Kind.JSON, _method(head, "GET", "PUT"), target, _host(policy), audience, token)
+    return _socket(head, path, policy, audience)
+
+
+def _audience(token: str, session_id: str, verifier: Verifier) -> Audience:
+    if not token:
+        raise _Refused(401, "a signingKey is needed, in the query or in the header x-bb-signing-key")
+    try:
+        claims = verifier.verify(token, session_id=session_id, audiences=["cdp", "view"])
+    except InvalidToken as invalid:
+        raise _Refused(401, str(invalid)) from None
+    return "view" if claims.audience == "view" else "cdp"
+
+
+def _known(path: str) -> bool:
+    if ".." in path.split("/"):
+        return False
+    known = (_SOCKET_PATHS, _JSON_PATHS, _ASSET_PATHS, _SELENIUM_PATHS)
+    return path == "/" or any(paths.fullmatch(path) for paths in known)
+
+
+def _method(head: Head, *allowed: str) -> str:
+    if head.method not in allowed:
+        raise _Refused(405, f"only {' and '.join(allowed)}")
+    return head.method
+
+
+def _asset(head: Head, path: str, policy: Policy) -> Pass:
+    # Files of Chromium itself, the same for everybody; a page's own requests for them could not carry a token.
+    return Pass(Kind.ASSET, _method(head, "GET", "HEAD"), path, _host(policy))
+
+
+def _with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
+    """The path with what is left of the query; /json/new takes an address there, as a name without a value."""
+    rest = "&".join(
+        quote(name, safe=":/") + (f"={quote(value, safe=':/')}" if value else "")
+        for name, value in query
+        if name not in _SECRET_PARAMETERS
+    )
+    return f"{path}?{rest}" if rest else path
+
+
+def _socket(head: Head, path: str, policy: Policy, audience: Audience) -> Pass:
+    _method(head, "GET")
+    if head.header("upgrade").lower() != "websocket":
+        raise _Refused(426, "this is a WebSocket endpoint")
+    # Whatever browser a client names, there is one.
+    target = path if path.startswith("/devtools/page/") else policy.browser_path
+    forwarded = [(name, value) for name, value in head.headers if name in _FORWARDED]
+    return Pass(Kind.SOCKET, "GET", target, [*_host(policy), *forwarded], audience)
+
+
+def _host(policy: Policy) -> list[tuple[str, str]]:
+    return [("host", f"127.0.0.1:{policy.port}")]
+
+
+def request_bytes(passed: Pass) -> bytes:
+    """The request as Chrome gets it."""
+    lines = [f"{passed.method} {passed.target} HTTP/1.1", *(f"{name}: {value}" for name, value in passed.headers)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def rewritten(body: str, *, passed: Pass, host: str, secure: bool, port: int) -> str:
+    """Chrome's JSON with URLs that lead through the gate again; they carry the token that the caller came with."""
+    scheme, web = ("wss", "https") if secure else ("ws", "http")
+    key = urlencode({"signingKey": passed.token})
+    inspector = f"{web}://{host}/devtools/inspector.html?{scheme}="
+    body = re.sub(
+        rf'"ws://127\.0\.0\.1:{port}(/devtools/[^"]+)"', lambda url: f'"{scheme}://{host}{url[1]}?{key}"', body
+    )
+    return re.sub(
+        r'"devtoolsFrontendUrl": "[^"]*?(/devtools/page/[^"]+)"',
+        lambda url: f'"devtoolsFrontendUrl": "{inspector}{quote(f"{host}{url[1]}?{key}", safe="/:")}"',
+        body,
+    )
+
+
+def phrase(status: int) -> str:
+    return _PHRASES.get(status, "Error")
+
+
+_PHRASES: Mapping[int, str] = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    410: "Gone",
+    426: "Upgrade Required",
+    431: "Request Header Fields Too Large",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}

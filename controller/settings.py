@@ -1,0 +1,85 @@
+"""What a guest is told by its environment; the only place of the guest that reads it.
+
+The standard library alone: every millisecond before Chrome is in the wait of a caller.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from wallcrawler.log import Format
+
+#: Where Chromium is looked for. Debian's own binary comes before its wrapper, a shell script that costs 30 ms.
+CHROMES = (
+    "/usr/lib/chromium/chromium",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
+
+#: In a container, the only address that is worth listening on.
+ANY_HOST = "0.0.0.0"  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSettings:
+    """One guest's settings."""
+
+    session_id: str
+    api_url: str
+    token: str = field(repr=False)
+    host: str = ANY_HOST
+    port: int = 9223
+    chrome: str = ""
+    #: Where the session's own directory is made. Unix sockets live below it: keep it short.
+    run_dir: Path = Path(tempfile.gettempdir())
+    log_format: Format = "json"
+    log_level: str = "INFO"
+
+    @property
+    def directory(self) -> Path:
+        """The session's own directory: profile, home and temporary files, all gone at the end."""
+        return self.run_dir / self.session_id[:13]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> GuestSettings:
+        """Raises ValueError that names the variable."""
+        env = os.environ if environment is None else environment
+        missing = [name for name in _REQUIRED if not env.get(name)]
+        if missing:
+            raise ValueError(f"{' and '.join(missing)} must be set")
+        port = env.get("WALLCRAWLER_GUEST_PORT", "9223")
+        if not port.isdecimal() or int(port) > 65_535:
+            raise ValueError(f"WALLCRAWLER_GUEST_PORT must be a port, not {port!r}")
+        log_format = env.get("WALLCRAWLER_LOG_FORMAT", "json")
+        if log_format not in {"json", "console"}:
+            raise ValueError("WALLCRAWLER_LOG_FORMAT must be json or console")
+        return cls(
+            session_id=env["WALLCRAWLER_SESSION_ID"],
+            api_url=env["WALLCRAWLER_API_URL"].rstrip("/"),
+            token=env["WALLCRAWLER_GUEST_TOKEN"],
+            host=env.get("WALLCRAWLER_GUEST_HOST", ANY_HOST),
+            port=int(port),
+            chrome=env.get("WALLCRAWLER_CHROME") or find_chrome(),
+            run_dir=Path(env.get("WALLCRAWLER_RUN_DIR") or tempfile.gettempdir()),
+            log_format=cast("Format", log_format),
+            log_level=env.get("WALLCRAWLER_LOG_LEVEL", "INFO"),
+        )
+
+
+_REQUIRED = ("WALLCRAWLER_SESSION_ID", "WALLCRAWLER_API_URL", "WALLCRAWLER_GUEST_TOKEN")
+
+
+def find_chrome() -> str:
+    """The path of a Chromium. Raises ValueError that says how to get one."""
+    for name in CHROMES:
+        if found := shutil.which(name):
+            return found
+    raise ValueError("WALLCRAWLER_CHROME: no Chromium found; install the package chromium, or name a binary")

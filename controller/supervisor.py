@@ -1,0 +1,194 @@
+"""The life of a guest: boot, be assigned, serve, end.
+
+Boot listens and answers /health. To be assigned is a step of its own, so that a guest can wait for its session. Then
+Chrome starts, the gate opens, and one ending decides all the rest: whoever is first to call `end` names the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from websockets.exceptions import WebSocketException
+
+from controller import cdp, chrome
+from controller.api import Api, Final, Outbox
+from controller.chrome import Chrome, ChromeDied
+from controller.proxy import Proxy
+from controller.settings import GuestSettings
+from wallcrawler import log as logs
+from wallcrawler.assignment import Assignment, Report, Standing
+from wallcrawler.lifecycle import CONNECTABLE, STARTING, Event, Reason
+from wallcrawler.tokens import Verifier
+
+log = logs.get()
+
+#: Seconds to learn from the API why the task is being stopped.
+REASON_WITHIN = 0.3
+#: Seconds at the end for reports to be heard.
+REPORTED_WITHIN = 5.0
+
+#: The reason where the task is stopped and nobody can say why.
+STOPPED = Reason.TASK_STOPPED.because("terminated")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why the guest ends: what to report first (or nothing), and the reason, if it is known already."""
+
+    reason: str | None
+    event: Event | None = None
+    detail: str | None = None
+    failed: bool = False
+
+
+class Guest:
+    """One session's guest. `run` is its whole life."""
+
+    def __init__(self, settings: GuestSettings) -> None:
+        self._settings = settings
+        self._api = Api(settings.api_url, settings.session_id, settings.token)
+        self._proxy = Proxy(settings.session_id, self._clients_changed)
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._outbox = Outbox(self._api, self._heard)
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._assignment: Assignment | None = None
+        self._chrome: Chrome | None = None
+        self._had_clients = False
+
+    def stop(self) -> None:
+        """The task is being stopped, as by SIGTERM; the API knows why."""
+        self.end(Ending(reason=None))
+
+    def end(self, ending: Ending) -> None:
+        """The first ending counts."""
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def run(self, listener: socket.socket) -> int:
+        """Returns the exit status: 0 where the session ended, 1 where its browser failed."""
+        await self._proxy.listen(listener)
+        log.info("guest.booted", port=listener.getsockname()[1])
+        serving = asyncio.create_task(self._serve())
+        try:
+            ending = await self._ending
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving})
+        await self._finish(ending)
+        return 1 if ending.failed else 0
+
+    async def _serve(self) -> None:
+        try:
+            self._proxy.phase = "starting"
+            self._assignment = assignment = await self._api.assignment()
+            await self._start_chrome(assignment)
+            await asyncio.shield(self._watched().exited)
+            await self._chrome_exited()
+        except Final as final:
+            log.info("guest.unassigned", status=final.status, why=str(final))
+            self.end(Ending(STOPPED))
+        except ChromeDied as died:
+            self.end(Ending(died.reason, Event.CRASHED, str(died), failed=True))
+        except asyncio.CancelledError:
+            raise
+        except Exception as broken:
+            log.exception("guest.failed")
+            self.end(Ending(Reason.BROWSER_CRASHED, Event.CRASHED, f"the guest failed: {broken!r}", failed=True))
+
+    async def _start_chrome(self, assignment: Assignment) -> None:
+        began = time.monotonic()
+        arguments = chrome.switches(
+            directory=self._settings.directory,
+            viewport=assignment.viewport,
+            root=chrome.is_root(),
+            shm=chrome.shm_size(),
+            ignore_certificate_errors=assignment.ignore_certificate_errors,
+        )
+        self._chrome = await Chrome.start(self._settings.chrome, arguments, self._settings.directory)
+        endpoint = await self._chrome.endpoint()
+        try:
+            version = await cdp.prepare(endpoint, assignment.viewport)
+        except (OSError, WebSocketException) as lost:
+            log.warning("chrome.lost", why=type(lost).__name__)
+            raise await self._chrome.death() from None
+        policy = replace(
+            self._proxy.policy,
+            verifier=Verifier(assignment.verify_keys),
+            port=endpoint.port,
+            browser_path=endpoint.browser_path,
+        )
+        self._proxy.admit(policy)
+        self._proxy.phase = "serving"
+        self._outbox.put(Report(Event.BROWSER_UP, detail=version))
+        self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
+        self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
+        log.info("chrome.up", version=version, milliseconds=round((time.monotonic() - began) * 1000))
+
+    def _watched(self) -> Chrome:
+        assert self._chrome is not None  # noqa: S101 - it was started just before
+        return self._chrome
+
+    async def _chrome_exited(self) -> None:
+        """Chrome ended by itself: closed by a client, or crashed."""
+        if await self._watched().exited == 0:
+            self.end(Ending(Reason.DISCONNECTED, detail="a client closed the browser"))
+        else:
+            raise await self._watched().death()
+
+    def _clients_changed(self, clients: int) -> None:
+        assignment = self._assignment
+        if assignment is None or self._ending.done():
+            return
+        if clients and not self._had_clients:
+            self._disarm("connect")
+            self._disarm("linger")
+            self._outbox.put(Report(Event.ATTACHED))
+        elif self._had_clients and not clients:
+            self._outbox.put(Report(Event.DETACHED))
+            if not assignment.keep_alive:
+                self._arm("linger", assignment.linger, Ending(Reason.DISCONNECTED, Event.ABANDONED))
+        self._had_clients = clients > 0
+
+    def _arm(self, name: str, seconds: float, ending: Ending) -> None:
+        self._disarm(name)
+        self._timers[name] = asyncio.get_running_loop().call_later(max(0.0, seconds), self.end, ending)
+
+    def _disarm(self, name: str) -> None:
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+
+    def _heard(self, standing: Standing) -> None:
+        """The API's record of the session: where it is ending there, it ends here."""
+        if standing.state not in CONNECTABLE | STARTING:
+            self.end(Ending(standing.ended_reason or STOPPED))
+
+    async def _finish(self, ending: Ending) -> None:
+        """Nobody passes any more, Chrome goes, clients and the API are told why, and nothing is left."""
+        self._proxy.phase = "ending"
+        self._proxy.refuse(ending.reason or STOPPED)
+        for name in list(self._timers):
+            self._disarm(name)
+        if ending.event is not None and ending.event is not Event.CRASHED:
+            self._outbox.put(Report(ending.event, ending.reason, ending.detail))
+        # Chrome's profile is thrown away, so that it need not be asked. What has to be kept is put away before this.
+        killing = asyncio.create_task(self._chrome.kill()) if self._chrome else None
+        reason = ending.reason or await self._stopped_because()
+        self._proxy.end(reason)
+        if killing is not None:
+            await killing
+        last = Event.CRASHED if ending.event is Event.CRASHED else Event.DRAINED
+        self._outbox.put(Report(last, reason, ending.detail))
+        log.info("guest.ended", reason=reason, detail=ending.detail)
+        cleaning = asyncio.to_thread(shutil.rmtree, self._settings.directory, ignore_errors=True)
+        await asyncio.gather(cleaning, self._outbox.flush(REPORTED_WITHIN))
+
+    async def _stopped_because(self) -> str:
+        with suppress(Final, OSError, TimeoutError):
+            async with asyncio.timeout(REASON_WITHIN):
+                return (await self._api.standing()).ended_reason or STOPPED
+        return STOPPED
