@@ -122,10 +122,13 @@ class RedisBell:
             self._orders.clear()
             names = list(self._waiters)
         pubsub.subscribe(b"wallcrawler:bell", *names)
-        sock = pubsub.connection._sock
+        # Not select(), which knows no file descriptor above 1023.
+        poll = select.poll()
+        poll.register(pubsub.connection._sock, select.POLLIN)
+        poll.register(self._order_pipe, select.POLLIN)
         self._wake_all()
         while not self._closing.is_set():
-            readable, _, _ = select.select([sock, self._order_pipe], [], [], PING_EVERY)
+            readable = {file for file, _ in poll.poll(PING_EVERY * 1000)}
             if not readable:
                 pubsub.ping()
             if self._order_pipe in readable:

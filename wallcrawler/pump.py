@@ -18,7 +18,7 @@ from wallcrawler.ports import Delivery, Source
 log = logs.get()
 
 #: Seconds that a pump waits for something to move before it looks whether it should stop.
-WAIT = 1.0
+WAIT = 0.5
 #: Seconds before the broker, or the source, is asked again.
 TRY_AGAIN_AFTER = 0.5
 
@@ -38,6 +38,10 @@ def pumping(source: Source, *, into: str) -> type[bootsteps.StartStopStep]:
                 target=run, args=(source, worker.app, into, self._stopping), name=self.name, daemon=True
             )
             self._thread.start()
+
+        def close(self, worker: Any) -> None:
+            # Called for all steps before any of them is stopped, so that pumps end side by side.
+            self._stopping.set()
 
         def stop(self, worker: Any) -> None:
             self._stopping.set()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
+from functools import partial
 from typing import Any
 
 import waitress.server
+from waitress import wasyncore
 
 from services.api.app import BODY_LIMIT, create_app
 from wallcrawler.errors import SettingsError
@@ -14,6 +16,9 @@ from wallcrawler.wiring import Ports
 
 #: Seconds for which an idle connection is kept open: longer than load balancers keep theirs.
 IDLE = 120
+
+#: Seconds at the end for the requests that are worked on.
+STOP_WITHIN = 10.0
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -36,6 +41,8 @@ class Server:
             threads=ports.settings.api_threads,
             connection_limit=1000 + ports.settings.api_threads,
             channel_timeout=IDLE,
+            # select() knows no file descriptor above 1023.
+            asyncore_use_poll=True,
             # The app answers a body over its limit in JSON; beyond this, the server cuts it short.
             max_request_body_size=4 * BODY_LIMIT,
             clear_untrusted_proxy_headers=True,
@@ -47,6 +54,14 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more requests, and end when those that run are answered."""
-        self._server.close()
-        self._thread.join(10)
+        """Take no more requests, answer those that are worked on, and close every connection."""
+        self._server.trigger.pull_trigger(partial(wasyncore.dispatcher.close, self._server))
+        self._server.task_dispatcher.shutdown(timeout=STOP_WITHIN)
+        self._server.trigger.pull_trigger(self._close_connections)
+        self._thread.join(STOP_WITHIN)
+
+    def _close_connections(self) -> None:
+        """On the server's own thread, which ends when nothing is left for it to watch."""
+        for channel in list(self._server.active_channels.values()):
+            channel.close_when_flushed = True
+        self._server.trigger.close()

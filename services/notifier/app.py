@@ -24,7 +24,7 @@ RETRIES = 5
 def register(app: Celery, ports: Ports) -> None:
     """Put the task on the app, and a pump that feeds it the changes of sessions."""
 
-    @app.task(name=SESSION_CHANGED, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
+    @app.task(name=SESSION_CHANGED, shared=False, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
     def session_changed(task: Any, body: dict[str, Any]) -> None:
         change = SessionChanged.from_wire(body)
         with logs.about(session_id=change.session_id):

@@ -29,25 +29,25 @@ def register(app: Celery, ports: Ports) -> None:
     """Put the tasks on the app, and a pump that feeds it the fleet's events."""
     sweep = Sweep(ports.sessions, ports.catalog, ports.fleet, ports.jobs, ports.clock)
 
-    @app.task(name=PROVISION, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @app.task(name=PROVISION, shared=False, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def provision(task: Any, session_id: str) -> None:
         with logs.about(session_id=session_id):
             _retrying(
                 task, lambda: tasks.provision(session_id, sessions=ports.sessions, fleet=ports.fleet, links=ports.links)
             )
 
-    @app.task(name=RELEASE, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @app.task(name=RELEASE, shared=False, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def release(task: Any, session_id: str) -> None:
         with logs.about(session_id=session_id):
             _retrying(task, lambda: tasks.release(session_id, sessions=ports.sessions, fleet=ports.fleet))
 
-    @app.task(name=TASK_CHANGED, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @app.task(name=TASK_CHANGED, shared=False, bind=True, max_retries=RETRIES, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def task_changed(task: Any, body: dict[str, Any]) -> None:
         change = TaskChanged.from_wire(body)
         with logs.about(session_id=change.session_id):
             _retrying(task, lambda: tasks.task_changed(change.task, sessions=ports.sessions))
 
-    @app.task(name=SWEEP, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
+    @app.task(name=SWEEP, shared=False, time_limit=TASK_TIME_LIMIT)  # type: ignore[untyped-decorator]
     def run_sweep() -> None:
         try:
             sweep.run()
