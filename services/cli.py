@@ -35,7 +35,8 @@ sessions_cli = typer.Typer(help="Sessions of this machine.", no_args_is_help=Tru
 cli.add_typer(keys_cli, name="keys")
 cli.add_typer(sessions_cli, name="sessions")
 
-out = Console(highlight=False, soft_wrap=True)
+#: Into a pipe, lines are as long as they are: an id that is cut short helps nobody.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 #: Characters of the longest bar of the waterfall.
 BAR = 40

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controller.settings import find_chrome
-
 from wallcrawler.errors import SettingsError
 from wallcrawler.local import valkey
 from wallcrawler.settings import Settings

@@ -78,6 +78,13 @@ class CeleryJobs:
     def release(self, session_id: str) -> None:
         self._enqueue(RELEASE, session_id)
 
+    def ping(self) -> None:
+        try:
+            with self._app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=2)
+        except BROKER_AWAY as away:
+            raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None
+
     def _enqueue(self, name: str, session_id: str) -> None:
         try:
             self._app.send_task(name, args=[session_id])

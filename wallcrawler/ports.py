@@ -244,6 +244,10 @@ class Jobs(Protocol):
         """Raises TryLater where the queue does not answer."""
         ...
 
+    def ping(self) -> None:
+        """Raises TryLater where the queue does not answer."""
+        ...
+
 
 class Blobs(Protocol):
     """Named byte strings.

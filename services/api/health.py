@@ -13,7 +13,11 @@ from wallcrawler.wiring import Ports
 
 def blueprint(ports: Ports) -> Blueprint:
     routes = Blueprint("health", __name__)
-    dependencies: dict[str, Callable[[], None]] = {"tables": ports.tables.ping, "redis": ports.bell.ping}
+    dependencies: dict[str, Callable[[], None]] = {
+        "tables": ports.tables.ping,
+        "queue": ports.jobs.ping,
+        "bell": ports.bell.ping,
+    }
 
     @routes.get("/healthz")
     def healthz() -> Response:

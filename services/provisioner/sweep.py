@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from services.provisioner import tasks
 from wallcrawler import log as logs
 from wallcrawler import metrics
 from wallcrawler.catalog import Catalog
 from wallcrawler.errors import NotFound
 from wallcrawler.lifecycle import LIVE, Event, Reason, State
-from wallcrawler.ports import Clock, Fleet, Jobs, Task
+from wallcrawler.ports import Clock, Fleet, Jobs, Task, TaskStatus
 from wallcrawler.project import Project
 from wallcrawler.session import Session
 from wallcrawler.sessions import Sessions
@@ -23,6 +24,8 @@ log = logs.get()
 
 #: Seconds after which a session whose job left no trace gets another one.
 JOB_LOST_AFTER = 4.0
+#: Seconds after which the fleet's word on a task's address is taken without its event.
+EVENT_LOST_AFTER = 2.0
 #: Seconds that a task may outlive its session: a guest needs some of them to put things away.
 LAST_RITES = 5.0
 
@@ -42,17 +45,18 @@ class Sweep:
         """One sweep; returns what it repaired, by kind. Raises TryLater, and then the next one goes on."""
         repaired: Counter[str] = Counter()
         # Rows first, tasks second: a task that is listed and has no row here may just be younger than the rows.
-        rows = [session for state in LIVE for session in self.sessions.in_state(state)]
-        tasks = {task.session_id: task for task in self.fleet.tasks()}
-        for session in rows:
+        # In the order in which sessions move, so that one that moves meanwhile is rather met twice than missed.
+        rows = {session.id: session for state in State if state in LIVE for session in self.sessions.in_state(state)}
+        running = {task.session_id: task for task in self.fleet.tasks()}
+        for session in rows.values():
             with logs.about(session_id=session.id, project_id=session.project_id):
-                repaired[self._row(session, tasks.get(session.id))] += 1
-        known = {session.id for session in rows}
-        for task in tasks.values():
-            if task.session_id not in known:
+                repaired[self._row(session, running.get(session.id))] += 1
+        for task in running.values():
+            if task.session_id not in rows:
                 repaired[self._stray(task)] += 1
+        live = Counter(session.project_id for session in rows.values())
         for project in self.catalog.projects():
-            repaired[self._count(project)] += 1
+            repaired[self._count(project, live[project.id])] += 1
         del repaired[""]
         for kind, count in repaired.items():
             metrics.SWEEP_REPAIRS.labels(kind).inc(count)
@@ -75,7 +79,7 @@ class Sweep:
             return "unreleased"
         if task is None:
             return self._without_task(session, now)
-        if session.address is None and task.address is not None:
+        if session.address is None and task.address is not None and now > session.created_at + EVENT_LOST_AFTER:
             self.sessions.advance(session.id, Event.LOCATED, task=task.id, address=task.address)
             log.warning("sweep.located")
             return "unlocated"
@@ -84,15 +88,24 @@ class Sweep:
     def _without_task(self, session: Session, now: float) -> str:
         if session.task is not None:
             # The row named the task before the fleet was asked, so that it is gone, not still to come.
-            reason = Reason.TASK_STOPPED.because("vanished")
-            self.sessions.advance(session.id, Event.EXITED, reason=reason, detail="the fleet no longer knows the task")
-            log.warning("sweep.vanished", task=session.task)
-            return "vanished"
+            return self._exited(session)
         if session.state is State.CREATING and now > session.created_at + JOB_LOST_AFTER:
             self.jobs.provision(session.id)
             log.warning("sweep.enqueued_again")
             return "job_lost"
         return ""
+
+    def _exited(self, session: Session) -> str:
+        """The session's task does not run any more. Why not, the fleet may know better than we."""
+        reason, detail = Reason.TASK_STOPPED.because("vanished"), "the fleet no longer knows the task"
+        if task := self.fleet.stop(session.id, task=session.task, reason="its task vanished"):
+            if task.status is not TaskStatus.STOPPED:
+                return ""
+            diagnosed, sentence = tasks.diagnosis(task)
+            reason, detail = diagnosed, sentence or "found by sweep"
+        self.sessions.advance(session.id, Event.EXITED, reason=reason, detail=detail)
+        log.warning("sweep.vanished", task=session.task, reason=reason)
+        return "vanished"
 
     def _stray(self, task: Task) -> str:
         """A task that no live session owned when the rows were read."""
@@ -109,12 +122,11 @@ class Sweep:
         log.warning("sweep.stray", session_id=task.session_id, task=task.id)
         return "stray"
 
-    def _count(self, project: Project) -> str:
+    def _count(self, project: Project, live: int) -> str:
         """Correct a count that was wrong twice in a row, with no create or ending in between.
 
         Indexes may lag behind, and a count may be read while it moves: once is no proof.
         """
-        live = sum(session.project_id == project.id for state in LIVE for session in self.sessions.in_state(state))
         if live == project.active:
             self._suspects.pop(project.id, None)
             return ""

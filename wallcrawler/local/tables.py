@@ -27,6 +27,10 @@ BUSY_TIMEOUT_MS = 5000
 LOOK_EVERY = 1.0
 
 
+#: Seconds between looks for items whose time to live is over; the first write of a process looks as well.
+PURGE_EVERY = 3600.0
+
+
 class SqliteTables:
     """The Tables port on a file. Safe to use from many threads; other processes may open the same file."""
 
@@ -37,6 +41,7 @@ class SqliteTables:
         # One writer at a time is SQLite's rule; queueing here is fair, its busy handler is not.
         self._writing = threading.Lock()
         self._changed = threading.Condition()
+        self._purge_at = time.monotonic()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._writing, self._transaction() as db:
             for table in TABLES:
@@ -83,6 +88,9 @@ class SqliteTables:
     def write(self, *writes: Write) -> None:
         with self._writing, self._transaction() as db:
             changed = [_apply(db, index, write) for index, write in enumerate(writes)]
+        if time.monotonic() > self._purge_at:
+            self._purge_at = time.monotonic() + PURGE_EVERY
+            self.purge()
         if any(changed):
             with self._changed:
                 self._changed.notify_all()
