@@ -12,20 +12,24 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from tests.eventually import eventually
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.eventually import eventually
 from tests.platform import Platform, running
 
 pytestmark = pytest.mark.browser
 
 
+def _read_on(client: ClientConnection) -> None:
+    while True:
+        client.recv(timeout=10)
+
+
 def close_frame(client: ClientConnection) -> tuple[int, str]:
     """The code and the reason with which the server ends this connection."""
     with pytest.raises(ConnectionClosed) as closed:
-        while True:
-            client.recv(timeout=10)
+        _read_on(client)
     assert closed.value.rcvd is not None, "the connection ended without a close frame"
     return closed.value.rcvd.code, closed.value.rcvd.reason
 
@@ -64,7 +68,8 @@ def test_released(platform: Platform) -> None:
 def test_a_release_refuses_the_token_within_a_second(platform: Platform) -> None:
     """From one second after the release nobody gets in, kept alive or not."""
     session = platform.create(keepAlive=True)
-    connect(session["connectUrl"]).close()
+    with connect(session["connectUrl"]):
+        pass
 
     asked = time.monotonic()
     platform.release(session["id"])
@@ -79,7 +84,8 @@ def test_disconnected(platform: Platform) -> None:
     """A second after its last client left, a session that is not kept alive is over."""
     session = platform.create()
 
-    connect(session["connectUrl"]).close()
+    with connect(session["connectUrl"]):
+        pass
 
     assert_ended(platform, session["id"], status="COMPLETED", reason="disconnected")
 
@@ -212,9 +218,9 @@ def test_the_platform_is_stopped(tmp_path: Path) -> None:
     """Stopping ends every session with its reason, and a restart still knows them."""
     with running(tmp_path) as platform:
         session = platform.create()
-        client = connect(session["connectUrl"])
-        platform.instance.stop()
-        frame = close_frame(client)
+        with connect(session["connectUrl"]) as client:
+            platform.instance.stop()
+            frame = close_frame(client)
         assert not platform.chromes()
         assert not platform.run_dir.exists()
 

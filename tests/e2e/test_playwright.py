@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from browserbase import Browserbase
 from playwright.sync_api import Playwright, sync_playwright
-from tests.eventually import eventually
 
+from tests.eventually import eventually
 from tests.platform import Platform
 
 pytestmark = pytest.mark.browser

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.browser
