@@ -24,7 +24,7 @@ test: $(VENV)/dev chromium ## Run the tests; ARGS goes to pytest
 
 check: $(VENV)/dev ## Lint, types, import rules, and docs that are up to date
 	@echo "ruff" && $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check
-	@echo "mypy" && $(PYTHON) -m mypy && $(PYTHON) -m mypy docs/print.py
+	@echo "mypy" && $(PYTHON) -m mypy && $(PYTHON) -m mypy docs/print.py deploy/aws/deploy
 	@echo "import-linter" && $(VENV)/bin/lint-imports
 	@echo "docs" && $(PYTHON) docs/print.py --check
 
@@ -35,8 +35,8 @@ docs: $(VENV)/embedded ## Print the reference pages that come from the code
 	@$(PYTHON) docs/print.py
 
 clean: ## Remove .venv, caches and build output; what instances keep in their home stays
-	rm -rf $(VENV) *.egg-info build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find wallcrawler services controller tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) .venv-ministack .venv-moto *.egg-info build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find wallcrawler services controller localaws tests benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -78,7 +78,7 @@ $(VENV)/embedded: pyproject.toml | $(PYTHON)
 
 $(VENV)/dev: pyproject.toml $(VENV)/embedded
 	@echo "install what tests and checks need"
-	@$(INSTALL) --group dev
+	@$(INSTALL) --editable '.[embedded,aws,localaws,trace]' --group dev
 	@touch $@
 
 chromium:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from controller.http import ask
 from wallcrawler import log as logs
 from wallcrawler.assignment import Assignment, Report, Standing
+from wallcrawler.wire.http import ask
 
 log = logs.get()
 

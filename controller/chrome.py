@@ -107,9 +107,17 @@ def diagnose(status: int, *, oom_kills: int, last_words: str) -> tuple[Reason, s
     meanwhile; a reason and a sentence."""
     if status == -signal.SIGKILL and oom_kills > 0:
         return Reason.OUT_OF_MEMORY, "the kernel ended Chrome for want of memory"
-    how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    how = f"signal {signal_name(-status)}" if status < 0 else f"exit status {status}"
     said = f"; it said: {mask(last_words)}" if last_words else ""
     return Reason.BROWSER_CRASHED, f"Chrome ended with {how}{said}"
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; of a signal without a name, such as a real-time one, its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 class Chrome:

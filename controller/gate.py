@@ -6,15 +6,14 @@ Chrome gets, without the caller's token, origin, cookies and host.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from wallcrawler.tokens import Audience, InvalidToken, Verifier
-
-Headers = Sequence[tuple[str, str]]
+from wallcrawler.wire.caller import Head, Headers
 
 
 class Kind(StrEnum):
@@ -23,18 +22,6 @@ class Kind(StrEnum):
     SOCKET = "socket"  # a WebSocket, spliced
     JSON = "json"  # an answer of Chrome whose URLs are rewritten
     ASSET = "asset"  # a file of Chrome's own DevTools front end
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A request's head; `target` is path and query, header names are lower case."""
-
-    method: str
-    target: str
-    headers: Headers = field(repr=False)
-
-    def header(self, name: str) -> str:
-        return next((value for header, value in self.headers if header == name), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +59,9 @@ _FORWARDED = ("upgrade", "connection", "sec-websocket-key", "sec-websocket-versi
 #: Query parameters that stay here.
 _SECRET_PARAMETERS = frozenset({"signingKey", "apiKey"})
 
+#: How Chrome names its own sockets.
+_CHROMES_SOCKET = re.compile(r"ws://(127\.0\.0\.1|localhost):(?P<port>\d+)(?P<path>/devtools/.+)")
+
 _SOCKET_PATHS = re.compile(r"/devtools/(browser|page)/[\w.-]+", re.ASCII)
 _VIEW_PATHS = re.compile(r"/devtools/page/[\w.-]+|/json(/list|/version)?/?", re.ASCII)
 _JSON_PATHS = re.compile(r"/json(/list|/version|/protocol|/new|/activate/[\w.-]+|/close/[\w.-]+)?/?", re.ASCII)
@@ -108,11 +98,11 @@ def _decided(head: Head, policy: Policy) -> Pass:
     token = next((value for name, value in query if name == "signingKey"), "") or head.header("x-bb-signing-key")
     audience = _audience(token, policy.session_id, policy.verifier)
     if audience == "view" and not (_VIEW_PATHS.fullmatch(path) and head.method == "GET"):
-        raise _Refused(403, "this token may look, and not drive")
+        raise _Refused(403, "this token opens pages, and not the browser")
     if _SELENIUM_PATHS.fullmatch(path):
         raise _Refused(501, "Selenium is not served by this version of Wallcrawler")
     if _JSON_PATHS.fullmatch(path):
-        target = _with_query(path, query)
+        target = _with_query(path, raw_query)
         return Pass(Kind.JSON, _method(head, "GET", "PUT"), target, _host(policy), audience, token)
     return _socket(head, path, policy, audience)
 
@@ -145,14 +135,10 @@ def _asset(head: Head, path: str, policy: Policy) -> Pass:
     return Pass(Kind.ASSET, _method(head, "GET", "HEAD"), path, _host(policy))
 
 
-def _with_query(path: str, query: Sequence[tuple[str, str]]) -> str:
-    """The path with what is left of the query; /json/new takes an address there, as a name without a value."""
-    rest = "&".join(
-        quote(name, safe=":/") + (f"={quote(value, safe=':/')}" if value else "")
-        for name, value in query
-        if name not in _SECRET_PARAMETERS
-    )
-    return f"{path}?{rest}" if rest else path
+def _with_query(path: str, raw_query: str) -> str:
+    """The path with what is left of the query, as it came: /json/new takes an address there."""
+    parts = [part for part in raw_query.split("&") if unquote(part.partition("=")[0]) not in _SECRET_PARAMETERS]
+    return f"{path}?{'&'.join(parts)}" if any(parts) else path
 
 
 def _socket(head: Head, path: str, policy: Policy, audience: Audience) -> Pass:
@@ -176,35 +162,27 @@ def request_bytes(passed: Pass) -> bytes:
 
 
 def rewritten(body: str, *, passed: Pass, host: str, secure: bool, port: int) -> str:
-    """Chrome's JSON with URLs that lead through the gate again; they carry the token that the caller came with."""
+    """Chrome's JSON with URLs that lead through the gate again; they carry the token that the caller came with.
+
+    Only the fields that hold such URLs are touched: titles and addresses are written by pages.
+    """
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return body
+    touched = False
     scheme, web = ("wss", "https") if secure else ("ws", "http")
     key = urlencode({"signingKey": passed.token})
-    inspector = f"{web}://{host}/devtools/inspector.html?{scheme}="
-    body = re.sub(
-        rf'"ws://127\.0\.0\.1:{port}(/devtools/[^"]+)"', lambda url: f'"{scheme}://{host}{url[1]}?{key}"', body
-    )
-    return re.sub(
-        r'"devtoolsFrontendUrl": "[^"]*?(/devtools/page/[^"]+)"',
-        lambda url: f'"devtoolsFrontendUrl": "{inspector}{quote(f"{host}{url[1]}?{key}", safe="/:")}"',
-        body,
-    )
-
-
-def phrase(status: int) -> str:
-    return _PHRASES.get(status, "Error")
-
-
-_PHRASES: Mapping[int, str] = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    410: "Gone",
-    426: "Upgrade Required",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-}
+    for target in told if isinstance(told, list) else [told]:
+        if not isinstance(target, dict):
+            continue
+        found = _CHROMES_SOCKET.fullmatch(str(target.get("webSocketDebuggerUrl")))
+        if found is None or int(found["port"]) != port:
+            continue
+        touched = True
+        socket = f"{host}{found['path']}?{key}"
+        target["webSocketDebuggerUrl"] = f"{scheme}://{socket}"
+        if "devtoolsFrontendUrl" in target:
+            inspector = f"{web}://{host}/devtools/inspector.html?{scheme}="
+            target["devtoolsFrontendUrl"] = inspector + quote(socket, safe="/:")
+    return json.dumps(told, indent=3) if touched else body

@@ -38,6 +38,9 @@ LAST_GRACE = 3.0
 
 _PR_SET_PDEATHSIG = 1
 
+#: Signals that the nursery handles, and no child of it may inherit.
+OURS = (signal.SIGINT, signal.SIGCHLD, signal.SIGTERM)
+
 
 class Nursery:
     """The guests of one platform process."""
@@ -83,33 +86,47 @@ class Nursery:
             return
         message = json.loads(packet)
         if "run" in message:
-            self._bear(message["run"], message["env"], fds[0])
+            self._bear(message["run"], message["env"], fds)
         elif "stop" in message:
             self._stop(message["stop"], message["grace"])
 
-    def _bear(self, task: str, environment: dict[str, str], fd: int) -> None:
+    def _bear(self, task: str, environment: dict[str, str], fds: list[int]) -> None:
+        """A guest that can't be born has exited; the others must not notice."""
         try:
             settings = GuestSettings.from_environment(environment)
-        except ValueError as wrong:
-            os.close(fd)
+            if not fds:
+                raise OSError("no file descriptor is left for its port")
+            pid = self._fork(settings, fds[0])
+        except (ValueError, OSError) as wrong:
             sys.stderr.write(f"nursery: {wrong}\n")
-            self._tell({"exited": task, "status": BAD_SETTINGS})
-            return
+            self._tell({"exited": task, "status": BAD_SETTINGS if isinstance(wrong, ValueError) else os.EX_OSERR})
+        else:
+            self._guests[pid] = (task, settings)
+            self._tell({"started": task, "pid": pid})
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _fork(self, settings: GuestSettings, fd: int) -> int:
         nursery = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._grow_up(settings, fd, nursery)
-        os.close(fd)
-        self._guests[pid] = (task, settings)
-        self._tell({"started": task, "pid": pid})
+        # Until the child has handlers of its own, a signal would run ours in it: it would end its siblings.
+        signal.pthread_sigmask(signal.SIG_BLOCK, OURS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._grow_up(settings, fd, nursery)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
+        return pid
 
     def _grow_up(self, settings: GuestSettings, fd: int, nursery: int) -> None:
         """The child: forget that there was a nursery, and be a guest. Does not return."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGINT, signal.SIGCHLD, signal.SIGTERM):
+            for number in OURS:
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, OURS)
             os.setsid()
             if self._libc is not None:
                 self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -24,6 +24,8 @@ CHROMES = (
     "google-chrome-stable",
 )
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 #: In a container, the only address that is worth listening on.
 ANY_HOST = "0.0.0.0"  # noqa: S104
 
@@ -37,6 +39,9 @@ class GuestSettings:
     token: str = field(repr=False)
     host: str = ANY_HOST
     port: int = 9223
+    #: A port of loopback that serves the same: where a gateway's public address is loopback, the browser's own pages
+    #: and extensions reach their session by it as the clients outside do. 0: none.
+    loopback_port: int = 0
     chrome: str = ""
     #: Where the session's own directory is made. Unix sockets live below it: keep it short.
     run_dir: Path = Path(tempfile.gettempdir())
@@ -55,23 +60,31 @@ class GuestSettings:
         missing = [name for name in _REQUIRED if not env.get(name)]
         if missing:
             raise ValueError(f"{' and '.join(missing)} must be set")
-        port = env.get("WALLCRAWLER_GUEST_PORT", "9223")
-        if not port.isdecimal() or int(port) > 65_535:
-            raise ValueError(f"WALLCRAWLER_GUEST_PORT must be a port, not {port!r}")
         log_format = env.get("WALLCRAWLER_LOG_FORMAT", "json")
         if log_format not in {"json", "console"}:
             raise ValueError("WALLCRAWLER_LOG_FORMAT must be json or console")
+        log_level = env.get("WALLCRAWLER_LOG_LEVEL", "INFO")
+        if log_level not in LEVELS:
+            raise ValueError(f"WALLCRAWLER_LOG_LEVEL must be one of {', '.join(LEVELS)}")
         return cls(
             session_id=env["WALLCRAWLER_SESSION_ID"],
             api_url=env["WALLCRAWLER_API_URL"].rstrip("/"),
             token=env["WALLCRAWLER_GUEST_TOKEN"],
             host=env.get("WALLCRAWLER_GUEST_HOST", ANY_HOST),
-            port=int(port),
+            port=_port(env, "WALLCRAWLER_GUEST_PORT", "9223"),
+            loopback_port=_port(env, "WALLCRAWLER_GUEST_LOOPBACK_PORT", "0"),
             chrome=env.get("WALLCRAWLER_CHROME") or find_chrome(),
             run_dir=Path(env.get("WALLCRAWLER_RUN_DIR") or tempfile.gettempdir()),
             log_format=cast("Format", log_format),
-            log_level=env.get("WALLCRAWLER_LOG_LEVEL", "INFO"),
+            log_level=log_level,
         )
+
+
+def _port(env: Mapping[str, str], name: str, default: str) -> int:
+    port = env.get(name, default)
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"{name} must be a port, not {port!r}")
+    return int(port)
 
 
 _REQUIRED = ("WALLCRAWLER_SESSION_ID", "WALLCRAWLER_API_URL", "WALLCRAWLER_GUEST_TOKEN")

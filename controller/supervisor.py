@@ -72,6 +72,8 @@ class Guest:
     async def run(self, listener: socket.socket) -> int:
         """Returns the exit status: 0 where the session ended, 1 where its browser failed."""
         await self._proxy.listen(listener)
+        if self._settings.loopback_port:
+            await self._proxy.listen(socket.create_server(("127.0.0.1", self._settings.loopback_port)))
         log.info("guest.booted", port=listener.getsockname()[1])
         serving = asyncio.create_task(self._serve())
         try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated
@@ -13,48 +11,28 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services import doctor as doctors
 from services.api.answers import timestamp
-from services.embedded import Access, Embedded
-from services.proof import ProofFailed, Step, prove
 from wallcrawler import lifecycle
 from wallcrawler import log as logs
 from wallcrawler.catalog import Catalog
 from wallcrawler.clock import SystemClock
 from wallcrawler.errors import NotFound, SettingsError, WallcrawlerError
 from wallcrawler.lifecycle import Event, Reason
-from wallcrawler.local.home import Home
-from wallcrawler.local.tables import SqliteTables
+from wallcrawler.local.tables import DATABASE, SqliteTables
 from wallcrawler.project import ApiKey, Project, key_hash
 from wallcrawler.sessions import Sessions
 from wallcrawler.settings import Settings
 
 cli = typer.Typer(help="Wallcrawler: a Chromium for every caller.", no_args_is_help=True, add_completion=False)
 keys_cli = typer.Typer(help="API keys of this machine's projects.", no_args_is_help=True)
+projects_cli = typer.Typer(help="Projects of this machine, and their limits.", no_args_is_help=True)
 sessions_cli = typer.Typer(help="Sessions of this machine.", no_args_is_help=True)
 cli.add_typer(keys_cli, name="keys")
+cli.add_typer(projects_cli, name="projects")
 cli.add_typer(sessions_cli, name="sessions")
 
 #: Into a pipe, lines are as long as they are: an id that is cut short helps nobody.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-
-#: Characters of the longest bar of the waterfall.
-BAR = 40
-
-SNIPPET = """\
-# pip install browserbase playwright
-from browserbase import Browserbase
-from playwright.sync_api import sync_playwright
-
-bb = Browserbase(base_url="{url}", api_key="{api_key}")
-session = bb.sessions.create()
-with sync_playwright() as playwright:
-    browser = playwright.chromium.connect_over_cdp(session.connect_url)
-    page = browser.contexts[0].pages[0]
-    page.goto("data:text/html,<h1>Hello from Wallcrawler</h1>")
-    print(page.inner_text("h1"), "in session", session.id)
-    browser.close()
-"""
 
 
 @cli.command()
@@ -63,73 +41,36 @@ def up(
     serve: Annotated[bool, typer.Option(help="Keep serving; otherwise stop after the proof.")] = True,
 ) -> None:
     """Start everything on this machine, prove that it works, and serve until Ctrl-C."""
-    settings = Settings.load()
-    logs.configure(service="embedded", fmt=settings.log_format, level=settings.log_level)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    for finding in doctors.examine(settings):
-        if finding.needed and not finding.ok:
-            raise SettingsError(f"{finding.name}: {finding.found}. {finding.remedy}")
-    instance = Embedded(settings)
-    access = instance.start()
-    try:
-        out.print(f"[bold]Wallcrawler[/] listens on [bold]{access.url}[/]  (project {access.project.id})")
-        if proof:
-            _waterfall(prove(access.url, access.api_key))
-        _welcome(access, instance)
-        if serve:
-            # In slices, because a signal handler only runs between two of them on some platforms.
-            while not stopping.wait(3600):
-                pass
-    finally:
-        out.print("stopping: sessions are being ended")
-        instance.stop()
-        out.print("stopped")
+    from services.up import run_up  # noqa: PLC0415 - a service's own image holds no other service
 
-
-def _waterfall(steps: list[Step]) -> None:
-    whole = max(step.began + step.seconds for step in steps)
-    table = Table("one real session", "ms", "", box=None, header_style="bold")
-    table.columns[1].justify = "right"
-    for step in steps:
-        indent = " " * round(step.began / whole * BAR)
-        bar = "\u2588" * max(1, round(step.seconds / whole * BAR))
-        table.add_row(step.name, f"{step.seconds * 1000:.0f}", indent + bar)
-    table.add_row("all of it", f"{whole * 1000:.0f}", "")
-    out.print(table)
-
-
-def _welcome(access: Access, instance: Embedded) -> None:
-    out.print(f"\nState is kept in {instance.settings.home_dir}. Try it:\n")
-    # To the terminal and nowhere else: it holds the key.
-    out.print(SNIPPET.format(url=access.url, api_key=access.api_key), markup=False)
-    out.print("Serving. Ctrl-C ends every session and stops.", style="dim")
+    run_up(out, proof=proof, serve=serve)
 
 
 @cli.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
-    missing = False
-    for finding in doctors.examine(Settings.load()):
-        mark = "[green]ok     [/]" if finding.ok else "[red]missing[/]" if finding.needed else "[yellow]note   [/]"
-        out.print(f"{mark} {finding.name}: {finding.found}")
-        if not finding.ok:
-            out.print(f"        {finding.remedy}", markup=False)
-        missing = missing or (finding.needed and not finding.ok)
-    if missing:
+    from services.doctor import report  # noqa: PLC0415
+
+    if not report(out):
         raise typer.Exit(1)
 
 
 @contextmanager
 def _records() -> Iterator[tuple[Sessions, Catalog]]:
-    """The records of this machine's instance, whether it runs or not."""
+    """The records of this machine's instance, whether it runs or not; elsewhere those of the deployment."""
     settings = Settings.load()
     logs.configure(service="cli", fmt=settings.log_format, level="WARNING")
-    home = Home(settings.home_dir)
-    if not home.database.exists():
-        raise SettingsError(f"WALLCRAWLER_HOME: nothing has been started in {home.path} yet; run `make up`")
-    tables, clock = SqliteTables(home.database), SystemClock()
+    if settings.mode != "embedded":
+        from wallcrawler.wiring.deployed import deployed  # noqa: PLC0415 - boto3, which one machine does without
+
+        ports = deployed(settings, "cli")
+        yield ports.sessions, ports.catalog
+        ports.close()
+        return
+    database = settings.home_dir / DATABASE
+    if not database.exists():
+        raise SettingsError(f"WALLCRAWLER_HOME: nothing has been started in {settings.home_dir} yet; run `make up`")
+    tables, clock = SqliteTables(database), SystemClock()
     try:
         yield Sessions(tables, clock), Catalog(tables, clock)
     finally:
@@ -145,6 +86,41 @@ def _project(catalog: Catalog, wanted: str | None) -> Project:
 
 
 ProjectOption = Annotated[str | None, typer.Option("--project", help="Id or name; the first one if not given.")]
+
+
+@projects_cli.command("list")
+def list_projects() -> None:
+    """Every project, with how much of its limit is in use."""
+    with _records() as (_, catalog):
+        projects = sorted(catalog.projects(), key=lambda project: project.created_at)
+    table = Table("id", "name", "live", "concurrency", "default timeout (s)", "created", box=None)
+    for project in projects:
+        numbers = (str(project.active), str(project.concurrency), str(project.default_timeout))
+        table.add_row(project.id, project.name, *numbers, timestamp(project.created_at))
+    out.print(table)
+
+
+@projects_cli.command("create")
+def create_project(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    concurrency: Annotated[int, typer.Option(min=1, help="How many sessions it may have at once.")] = 10,
+) -> None:
+    """Make a project and print its id; `keys create --project` makes its keys."""
+    timeout = Settings.load().default_timeout
+    with _records() as (_, catalog):
+        project = catalog.add_project(name, concurrency=concurrency, default_timeout=timeout)
+    out.print(project.id, markup=False)
+
+
+@projects_cli.command("set")
+def set_project(
+    concurrency: Annotated[int, typer.Option(min=1, help="How many sessions it may have at once.")],
+    project: ProjectOption = None,
+) -> None:
+    """Change a project's limit. What runs already goes on."""
+    with _records() as (_, catalog):
+        changed = catalog.set_concurrency(_project(catalog, project).id, concurrency)
+    out.print(f"{changed.id} may have {changed.concurrency} sessions at once", markup=False)
 
 
 @keys_cli.command("create")
@@ -231,8 +207,6 @@ def main() -> None:
     """The console script: every failure of ours is one clear line and exit status 1."""
     try:
         cli()
-    except ProofFailed as failed:
-        _fail(f"the proof failed: {failed}")
     except WallcrawlerError as wrong:
         _fail(str(wrong))
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from controller.settings import find_chrome
 from wallcrawler.errors import SettingsError
 from wallcrawler.local import valkey
@@ -30,6 +32,18 @@ class Finding:
     found: str
     remedy: str = ""
     needed: bool = True
+
+
+def report(out: Console) -> bool:
+    """Print every finding; whether nothing that is needed is missing."""
+    complete = True
+    for finding in examine(Settings.load()):
+        mark = "[green]ok     [/]" if finding.ok else "[red]missing[/]" if finding.needed else "[yellow]note   [/]"
+        out.print(f"{mark} {finding.name}: {finding.found}")
+        if not finding.ok:
+            out.print(f"        {finding.remedy}", markup=False)
+        complete = complete and (finding.ok or not finding.needed)
+    return complete
 
 
 def examine(settings: Settings) -> Iterator[Finding]:

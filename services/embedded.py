@@ -15,16 +15,16 @@ from services.api.server import Server, listening
 from services.notifier import app as notifier
 from services.provisioner import app as provisioner
 from wallcrawler import log as logs
-from wallcrawler import wiring
 from wallcrawler.errors import Conflict, SettingsError
 from wallcrawler.lifecycle import LIVE, Event, Reason
 from wallcrawler.local.home import Home, clear_leftovers
 from wallcrawler.local.valkey import Valkey
-from wallcrawler.local.worker import ThreadedWorker
 from wallcrawler.ports import Fleet
 from wallcrawler.project import Project, key_hash
 from wallcrawler.settings import Settings
 from wallcrawler.wiring import Ports
+from wallcrawler.wiring.embedded import embedded
+from wallcrawler.worker import start_all, stop_all
 
 log = logs.get()
 
@@ -77,22 +77,19 @@ class Embedded:
         url = f"http://{settings.reachable_host}:{listener.getsockname()[1]}"
 
         redis_url, namespace = self._redis(undo, home)
-        ports = self.ports = wiring.embedded(
+        ports = self.ports = embedded(
             settings, home, redis_url=redis_url, namespace=namespace, api_url=url, fleet=self._fleet
         )
         undo.callback(ports.close)
         self._settle(RESTART)
         project, api_key = first_project(ports, home)
 
-        for slice in self.slices:
-            slice.register(ports.celery, ports)
-        queues = [queue for slice in self.slices for queue in slice.QUEUES_HERE]
-        worker = ThreadedWorker(ports.celery, queues=queues, threads=settings.worker_threads)
-        undo.callback(worker.stop)
+        workers = [worker for slice in self.slices for worker in slice.workers(ports)]
+        undo.callback(stop_all, workers)
         server = Server(ports, listener)
         server.start()
         undo.callback(server.stop)
-        worker.start()
+        start_all(workers)
         # First of all at the end: guests report to the API, and the worker hears of their exits.
         undo.callback(self._end_sessions)
         return Access(url, project, api_key)

@@ -24,6 +24,9 @@ PAGE = "data:text/html,<title>Wallcrawler</title><h1>6 x 7</h1>"
 class ProofFailed(WallcrawlerError):
     """The instance runs and does not do its job; the text says at which step."""
 
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the proof failed: {what}")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -94,7 +94,7 @@ class Report:
     def from_wire(cls, wire: Mapping[str, Any]) -> Report:
         """Raises ValueError that names the field."""
         event = wire.get("event")
-        if event not in REPORTABLE:
+        if not isinstance(event, str) or event not in REPORTABLE:
             raise ValueError(f"event must be one of {', '.join(sorted(REPORTABLE))}")
         reason, detail = wire.get("reason"), wire.get("detail")
         for name, value in (("reason", reason), ("detail", detail)):

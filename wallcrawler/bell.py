@@ -99,6 +99,9 @@ class RedisBell:
                     self._order("UNSUBSCRIBE", waiter.channel)
 
     def _order(self, command: str, name: bytes) -> None:
+        """The lock must be held: after `close` the pipe's number may be somebody else's."""
+        if self._closing.is_set():
+            return
         self._orders.append((command, name))
         with suppress(BlockingIOError):  # a full pipe wakes the dispatcher just as well
             os.write(self._order_end, b".")
@@ -164,8 +167,11 @@ class RedisBell:
             waiter.wake()
 
     def close(self) -> None:
-        self._closing.set()
-        with suppress(OSError):
+        with self._lock:
+            if self._closing.is_set():
+                return
+            self._closing.set()
+        with suppress(BlockingIOError):
             os.write(self._order_end, b".")
         if self._thread is not None:
             self._thread.join(5)

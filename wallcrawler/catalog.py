@@ -101,11 +101,21 @@ class Catalog:
 
     def revoke(self, key: ApiKey) -> ApiKey:
         """From now on the key opens nothing. Safe to repeat."""
-        if key.revoked_at:
-            return key
-        revoked = replace(key, revoked_at=self._clock.now(), version=key.version + 1)
-        self._tables.write(Put(API_KEYS, revoked.as_item(), version=key.version))
-        return revoked
+        while not key.revoked_at:
+            revoked = replace(key, revoked_at=self._clock.now(), version=key.version + 1)
+            try:
+                self._tables.write(Put(API_KEYS, revoked.as_item(), version=key.version))
+            except Conflict:
+                key = self._key(key.hash)
+            else:
+                return revoked
+        return key
+
+    def _key(self, hash: str) -> ApiKey:
+        item = self._tables.get(API_KEYS, hash)
+        if item is None:
+            raise NotFound("no such API key")
+        return ApiKey.from_item(item)
 
     def _all(self, table: Table, value: str | None = None, index: Index | None = None) -> Iterator[Item]:
         cursor = None

@@ -6,7 +6,7 @@ the result.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import kombu.exceptions
 import redis
@@ -28,7 +28,7 @@ BROKER_AWAY: Final = (kombu.exceptions.OperationalError, redis.RedisError, OSErr
 def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> Celery:
     """The app, without tasks: workers register theirs, producers need none.
 
-    `namespace` keeps apps apart that share a broker.
+    `broker_url` is `redis://`, `rediss://` or `sqs://`; `namespace` keeps apps apart that share a broker.
     """
     app = Celery("wallcrawler", broker=broker_url, set_as_current=False)
     app.conf.update(
@@ -51,12 +51,7 @@ def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> C
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            "global_keyprefix": f"{namespace}:" if namespace else "",
-        },
+        broker_transport_options=_transport_options(broker_url, namespace),
         beat_schedule={
             # A sweep that could not start before the next is due is not worth starting.
             "sweep": {"task": SWEEP, "schedule": sweep_every, "options": {"expires": max(10.0, sweep_every)}}
@@ -64,6 +59,22 @@ def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> C
         beat_max_loop_interval=max(1.0, sweep_every),
     )
     return app
+
+
+def _transport_options(broker_url: str, namespace: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"visibility_timeout": VISIBILITY_TIMEOUT}
+    if broker_url.startswith("sqs"):
+        # kombu sleeps a second between looks unless told otherwise; SQS's own long poll is what waits here.
+        return options | {
+            "polling_interval": 0.05,
+            "wait_time_seconds": 10,
+            "queue_name_prefix": f"{namespace or 'wallcrawler'}-",
+        }
+    return options | {
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "global_keyprefix": f"{namespace}:" if namespace else "",
+    }
 
 
 class CeleryJobs:

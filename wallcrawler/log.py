@@ -19,12 +19,14 @@ import structlog
 Format = Literal["json", "console"]
 
 #: Names whose values are never shown.
-_SECRET_NAMES = re.compile(r"(token|signing_?key|api_?key|password|secret|authorization|connect_?url)$", re.IGNORECASE)
+_SECRET_NAMES = re.compile(
+    r"(token|signing[_-]?keys?|api[_-]?key|password|secret|authorization|connect[_-]?url)$", re.IGNORECASE
+)
 #: Secrets inside longer texts: our API keys, JWTs, the query parameters that carry them, and user:password@ of a URL.
 _SECRET_TEXTS = (
     (re.compile(r"\bwc_[A-Za-z0-9_-]{16,}"), "wc_***"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), "***"),
-    (re.compile(r"((?:signingKey|apiKey|token|X-Amz-Signature)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
+    (re.compile(r"((?:signingKey|apiKey|token|[a-z-]*signature)=)[^&\s\"']+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(://[^/\s:@]*:)[^@/\s]+@"), r"\1***@"),
 )
 
@@ -37,13 +39,15 @@ def mask(text: str) -> str:
 
 
 def _masked(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, str):
         return "***" if _SECRET_NAMES.search(name) else mask(value)
     if isinstance(value, dict):
         return {key: _masked(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_masked(name, inner) for inner in value]
-    return value
+    return "***" if _SECRET_NAMES.search(name) else mask(repr(value))
 
 
 def _mask_all(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -83,6 +83,7 @@ class SessionChanged(_Message):
     version: int
     after: str
     before: str | None = None
+    traceparent: str | None = None
 
     @property
     def moved(self) -> bool:
@@ -100,4 +101,5 @@ class SessionChanged(_Message):
             version=new["version"],
             after=new["status"],
             before=old["status"] if old else None,
+            traceparent=new.get("traceparent"),
         )

@@ -16,7 +16,7 @@ WAKE_SECONDS: Final = Histogram(
 )
 CREATE_SECONDS: Final = Histogram(
     "wallcrawler_create_seconds",
-    "From POST /v1/sessions to its 201.",
+    "From POST /v1/sessions to its answer, whatever that is.",
     buckets=(0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 20, 45),
 )
 STATE_SECONDS: Final = Histogram(

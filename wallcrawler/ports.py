@@ -178,8 +178,8 @@ class Fleet(Protocol):
     2. `stop` must be idempotent. It asks, and returns what is now so; None where the fleet knows no task of the
        session. A task that was asked to stop and does not is ended by force.
     3. `tasks` lists every task that is not stopped.
-    4. Every change of a task comes out of `events` at least once, in any order, as a TaskChanged body. One can be lost
-       with the process that watched, which is why `tasks` exists.
+    4. Every change of a task comes out of `events` at least once, in any order, as a body that `read` understands. One
+       can be lost with the process that watched, which is why `tasks` exists. A body holds no secret.
     """
 
     def run(self, launch: Launch) -> Task: ...
@@ -189,6 +189,11 @@ class Fleet(Protocol):
     def tasks(self) -> list[Task]: ...
 
     def events(self) -> Source: ...
+
+    def read(self, body: Mapping[str, Any]) -> Task | None:
+        """The task that an event tells of, its address looked up; None where it is none of ours. Raises TryLater, and
+        ValueError for a body that is no event."""
+        ...
 
     def close(self) -> None:
         """End what this process started, and nothing that others did. `run` may not be called any more."""

@@ -56,15 +56,26 @@ def run(source: Source, app: Celery, into: str, stopping: threading.Event) -> No
     """Move messages until told to stop. What was not moved by then stays in the source."""
     while not stopping.is_set():
         try:
-            deliveries = source.receive(WAIT)
+            _move_what_comes(source, app, into, stopping)
         except TryLater as busy:
+            # What it could not take note of comes again.
             log.warning("pump.source_away", into=into, why=str(busy))
             stopping.wait(busy.after)
-            continue
-        for delivery in deliveries:
-            if not _move(delivery, app, into, stopping):
-                return
+        except Exception:
+            # A worker without its pump looks well and hears nothing any more.
+            log.exception("pump.failed", into=into)
+            stopping.wait(TRY_AGAIN_AFTER)
+
+
+def _move_what_comes(source: Source, app: Celery, into: str, stopping: threading.Event) -> None:
+    for delivery in source.receive(WAIT):
+        if not _move(delivery, app, into, stopping):
+            return
+        try:
             source.ack(delivery)
+        except TryLater as busy:
+            # It comes again, which it may at any time; what was received with it has to be moved now.
+            log.warning("pump.not_acknowledged", into=into, why=str(busy))
 
 
 def _move(delivery: Delivery, app: Celery, into: str, stopping: threading.Event) -> bool:

@@ -56,6 +56,8 @@ class Session:
     ended_at: float | None = None
     ended_reason: str | None = None
     proxy_bytes: int = 0
+    #: The trace of its create, as W3C Trace Context writes it, where there is one.
+    traceparent: str | None = None
 
     @property
     def over(self) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from wallcrawler import log as logs
-from wallcrawler import metrics
+from wallcrawler import metrics, trace
 from wallcrawler.errors import ConcurrencyReached, Conflict, NotFound, TryLater
 from wallcrawler.lifecycle import Event, Reason, State
 from wallcrawler.ports import Add, Clock, Put, Tables
@@ -90,7 +90,8 @@ class Sessions:
                 return seen
             entry = Entry(session_id, moved.version, now, event, moved.state, seen.state, moved.ended_reason, detail)
             with suppress(Conflict):
-                self._write(seen, moved, entry)
+                with trace.span("advance", parent=seen.traceparent, happened=event, state=moved.state):
+                    self._write(seen, moved, entry)
                 _tell(seen, moved, event, detail)
                 return moved
         raise TryLater(f"session {session_id} is being written by many at once", after=random.uniform(0.1, 0.5))  # noqa: S311

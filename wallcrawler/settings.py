@@ -23,7 +23,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WALLCRAWLER_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     mode: Annotated[
-        Literal["embedded"], Field(description="Which adapters are used. `embedded`: one machine, no Docker, no cloud.")
+        Literal["embedded", "compose", "aws"],
+        Field(
+            description="Which adapters are used. `embedded`: one machine, no Docker, no cloud, all in one process. "
+            "`compose` and `aws`: DynamoDB, ECS, SQS, SNS and S3, each service a process of its own."
+        ),
     ] = "embedded"
     home: Annotated[Path, Field(description="Where state is kept. Two instances at once need two homes.")] = Path(
         "~/.wallcrawler"
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
     api_threads: Annotated[
         int,
         Field(
-            ge=4,
+            ge=5,
             le=2000,
             description="Requests that the API works on at once. Creates that wait take at most all "
             "but four; more are answered 429.",
@@ -104,9 +108,77 @@ class Settings(BaseSettings):
     ] = 64
     worker_threads: Annotated[int, Field(ge=1, le=256, description="Jobs that a worker runs at once.")] = 8
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
+    otlp_endpoint: Annotated[
+        str | None,
+        Field(
+            validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+            pattern=r"^https?://",
+            description="Where traces go, an OTLP collector's base URL (HTTP). Unset: nothing is traced.",
+        ),
+    ] = None
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="The least level that is logged.")
     ] = "INFO"
+
+    # -- compose and aws: where things are. boto3 reads AWS_REGION, credentials and AWS_ENDPOINT_URL_* by itself.
+    broker_url: Annotated[
+        SecretStr | None,
+        Field(description="Celery's broker: `redis://`, `rediss://` or `sqs://`. Unset: the server of REDIS_URL."),
+    ] = None
+    gateway_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/]+(/.*)?$",
+            description="What connect URLs lead to: the gateway's public URL. Unset: each browser's own address.",
+        ),
+    ] = None
+    gateway_internal_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/]+(/.*)?$",
+            description="The gateway as the API reaches it, where browsers admit nobody else. Unset: browsers' own "
+            "addresses.",
+        ),
+    ] = None
+    guest_api_url: Annotated[
+        str | None, Field(pattern=r"^https?://", description="The API's URL as browsers' containers reach it.")
+    ] = None
+    table_prefix: Annotated[str, Field(description="What the names of DynamoDB's tables begin with.")] = "wallcrawler-"
+    cluster: Annotated[str, Field(description="The ECS cluster that browsers run in.")] = "wallcrawler-browsers"
+    task_definition: Annotated[
+        str, Field(description="The family of the browsers' task definition, or one revision of it.")
+    ] = "wallcrawler-browser"
+    container: Annotated[str, Field(description="The browser's container in that definition.")] = "browser"
+    launch_type: Annotated[Literal["FARGATE", "EC2"], Field(description="How ECS runs browsers.")] = "FARGATE"
+    subnets: Annotated[str, Field(description="Subnets that browsers run in, with commas between.")] = ""
+    security_groups: Annotated[str, Field(description="Security groups of browsers, with commas between.")] = ""
+    assign_public_ip: Annotated[
+        bool, Field(description="Whether browsers get public addresses, and are reached by them.")
+    ] = False
+    task_events_queue_url: Annotated[str | None, Field(description="The SQS queue of ECS's task events.")] = None
+    session_changes_queue_url: Annotated[
+        str | None, Field(description="The SQS queue of changed sessions, from the stream of their table.")
+    ] = None
+    topic_arn: Annotated[str | None, Field(description="The SNS topic that is told of ready and ended sessions.")] = (
+        None
+    )
+    bucket: Annotated[str | None, Field(description="The S3 bucket for contexts, files and extensions.")] = None
+    signing_keys: Annotated[
+        SecretStr | None,
+        Field(description="Ed25519 keys, PEM, one after another: the first signs session tokens, the others verify."),
+    ] = None
+    signing_keys_file: Annotated[Path | None, Field(description="A file with those keys instead.")] = None
+    verify_keys: Annotated[
+        str | None,
+        Field(description="The public keys alone, JSON of key id to base64url: all that a gateway needs."),
+    ] = None
+    verify_keys_file: Annotated[Path | None, Field(description="A file with those public keys instead.")] = None
+    metrics_port: Annotated[
+        int, Field(ge=0, le=65535, description="Where workers serve /metrics; 0: nowhere. The API has its own.")
+    ] = 0
+    drain: Annotated[
+        float, Field(ge=0, description="Seconds for which a gateway that is stopped keeps its open sockets.")
+    ] = 30.0
 
     @property
     def home_dir(self) -> Path:
@@ -114,7 +186,7 @@ class Settings(BaseSettings):
 
     @property
     def reachable_host(self) -> str:
-        return self.public_host or ("127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host)  # noqa: S104
+        return self.public_host or ("127.0.0.1" if self.host == "0.0.0.0" else self.host)  # noqa: S104
 
     @property
     def viewport_size(self) -> tuple[int, int]:
@@ -133,4 +205,5 @@ class Settings(BaseSettings):
 
 def variable(field: str) -> str:
     """The environment variable of a field."""
-    return "REDIS_URL" if field.upper() == "REDIS_URL" else f"WALLCRAWLER_{field.upper()}"
+    alias = Settings.model_fields[field.lower()].validation_alias if field.lower() in Settings.model_fields else field
+    return str(alias) if isinstance(alias, str) and alias.isupper() else f"WALLCRAWLER_{field.upper()}"

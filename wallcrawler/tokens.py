@@ -39,14 +39,14 @@ class Claims:
 
 
 class Signer:
-    """Mints tokens with one private key and verifies them with every known public one."""
+    """Mints tokens with one private key; `older` ones only verify, while tokens that they signed are about."""
 
-    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+    def __init__(self, private_key: Ed25519PrivateKey, *older: Ed25519PrivateKey) -> None:
         self._key = private_key
-        raw = private_key.public_key().public_bytes_raw()
-        self.kid = base64url_encode(raw[:6]).decode()
-        #: Public keys by id, base64url of the 32 raw bytes: all that a guest ever gets.
-        self.verify_keys: Mapping[str, str] = {self.kid: base64url_encode(raw).decode()}
+        publics = [key.public_key().public_bytes_raw() for key in (private_key, *older)]
+        #: Public keys by id, base64url of the 32 raw bytes: all that a guest or a gateway ever gets.
+        self.verify_keys: Mapping[str, str] = {_kid(raw): base64url_encode(raw).decode() for raw in publics}
+        self.kid = _kid(publics[0])
 
     @classmethod
     def generate(cls) -> Signer:
@@ -54,11 +54,13 @@ class Signer:
 
     @classmethod
     def from_pem(cls, pem: bytes) -> Signer:
-        """Raises ValueError where the text is not an unencrypted Ed25519 key in PKCS#8."""
-        key = serialization.load_pem_private_key(pem, password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"the signing key is {type(key).__name__}, not Ed25519")
-        return cls(key)
+        """From one key or several, one after another: the first signs. Raises ValueError where a text is not an
+        unencrypted Ed25519 key in PKCS#8."""
+        ends = b"-----END PRIVATE KEY-----"
+        keys = [_private_key(part + ends) for part in pem.split(ends) if part.strip()]
+        if not keys:
+            raise ValueError("there is no signing key in it")
+        return cls(*keys)
 
     def pem(self) -> bytes:
         return self._key.private_bytes(
@@ -68,6 +70,21 @@ class Signer:
     def mint(self, session_id: str, audience: Audience, *, issued_at: float, expires_at: float) -> str:
         claims = {"sub": session_id, "aud": audience, "iat": int(issued_at), "exp": int(expires_at)}
         return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.kid})
+
+
+def _kid(raw: bytes) -> str:
+    return base64url_encode(raw[:6]).decode()
+
+
+def _private_key(pem: bytes) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem.strip(), password=None)
+    except ValueError:
+        # The library's text may quote what it could not read.
+        raise ValueError("the signing key is not PEM") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError(f"the signing key is {type(key).__name__}, not Ed25519")
+    return key
 
 
 class Verifier:

@@ -13,6 +13,7 @@ from services.api import blobs, guest, health, projects, sessions
 from services.api.answers import NO_RETRY, Refusal, triple
 from wallcrawler import log as logs
 from wallcrawler.errors import NotFound, TryLater
+from wallcrawler.local.blobs import DirectoryBlobs
 from wallcrawler.wiring import Ports
 
 log = logs.get()
@@ -30,8 +31,10 @@ def create_app(ports: Ports) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    for slice in (sessions, projects, guest, health, blobs):
+    for slice in (sessions, projects, guest, health):
         app.register_blueprint(slice.blueprint(ports))
+    if isinstance(ports.blobs, DirectoryBlobs):
+        app.register_blueprint(blobs.blueprint(ports.blobs))
 
     @app.before_request
     def begin() -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from flask import Blueprint, Response, request, send_file
 
 from services.api.answers import Refusal
-from wallcrawler.wiring import Ports
+from wallcrawler.local.blobs import DirectoryBlobs
 
 
-def blueprint(ports: Ports) -> Blueprint:
+def blueprint(blobs: DirectoryBlobs) -> Blueprint:
     routes = Blueprint("blobs", __name__)
 
     @routes.route("/blobs/<path:name>", methods=["GET", "PUT"])
     def blob(name: str) -> Response:
         expires, signature = request.args.get("expires", ""), request.args.get("signature", "")
         method = "GET" if request.method == "HEAD" else request.method
-        if not ports.blobs.admits(name, method=method, expires=expires, signature=signature):
+        if not blobs.admits(name, method=method, expires=expires, signature=signature):
             raise Refusal(403, "the URL's signature is wrong or has expired")
         if method == "PUT":
-            ports.blobs.put(name, request.stream)
+            blobs.put(name, request.stream)
             return Response(status=204)
-        return send_file(ports.blobs.open(name), mimetype="application/octet-stream")
+        return send_file(blobs.open(name), mimetype="application/octet-stream")
 
     return routes

@@ -9,7 +9,7 @@ import json
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from flask import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from services.api.answers import Refusal
 from wallcrawler.settings import Region
@@ -23,6 +23,12 @@ VIEWPORT_LIMIT: Final = 7680
 
 class _Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """Clients in languages with a null send one for what nobody set."""
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
 
 
 class Viewport(_Body):
@@ -72,7 +78,14 @@ class CreateSession(_Body):
     @field_validator("user_metadata")
     @classmethod
     def _short(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)) > METADATA_LIMIT:
+        try:
+            text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=False)
+            text.encode()
+        except RecursionError:
+            text = " " * (METADATA_LIMIT + 1)
+        except UnicodeEncodeError:
+            raise ValueError("must be Unicode text") from None
+        if len(text) > METADATA_LIMIT:
             raise ValueError(f"must be at most {METADATA_LIMIT} characters of JSON")
         return metadata
 
@@ -98,12 +111,31 @@ def json_object(request: Request) -> dict[str, Any]:
     if not raw.strip():
         return {}
     try:
-        body = json.loads(raw, parse_constant=_no_constant)
+        body = json.loads(raw, parse_constant=_no_constant, parse_float=_storable_float, parse_int=_storable_int)
+    except _NumberOutOfRange:
+        raise Refusal(400, "body must hold no number of over 38 digits, or beyond 1e-130 and 1e126") from None
     except (ValueError, RecursionError):
         raise Refusal(400, "body must be valid JSON") from None
     if not isinstance(body, dict):
         raise Refusal(400, "body must be object")
     return body
+
+
+class _NumberOutOfRange(ValueError):
+    """No store keeps it as it is; DynamoDB's limits are the narrowest."""
+
+
+def _storable_float(text: str) -> float:
+    number = float(text)
+    if number and not 1e-130 <= abs(number) < 1e126:
+        raise _NumberOutOfRange
+    return number
+
+
+def _storable_int(text: str) -> int:
+    if len(text.lstrip("-")) > 38:
+        raise _NumberOutOfRange
+    return int(text)
 
 
 def _no_constant(name: str) -> None:
@@ -112,9 +144,8 @@ def _no_constant(name: str) -> None:
 
 def checked(body: dict[str, Any], shape: type[_AnyBody]) -> _AnyBody:
     """Raises Refusal 400 that names the first wrong field. A null stands for a field that is not there."""
-    present = {name: value for name, value in body.items() if value is not None}
     try:
-        return shape.model_validate(present)
+        return shape.model_validate(body)
     except ValidationError as wrong:
         problem = wrong.errors(include_url=False, include_input=False)[0]
         raise Refusal(400, _phrase(problem)) from None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
+from dataclasses import replace
 from typing import Final
 
 from services.api import bodies, waiting
 from services.api.answers import NO_RETRY, Refusal
 from wallcrawler import log as logs
-from wallcrawler import metrics
+from wallcrawler import metrics, trace
 from wallcrawler.errors import ConcurrencyReached
 from wallcrawler.lifecycle import Reason, State
 from wallcrawler.project import Project
@@ -63,9 +64,11 @@ class Creates:
         ignored = not_applied(wish)
         note = f"not applied: {', '.join(ignored)}" if ignored else None
         session = new_session(wish, project, ports.settings, now=ports.clock.now(), id=session_id)
-        with logs.about(session_id=session_id):
+        with logs.about(session_id=session_id), trace.span("create", session_id=session_id, project_id=project.id):
+            session = replace(session, traceparent=trace.traceparent())
             try:
-                session = ports.sessions.create(session, detail=note)
+                with trace.span("store"):
+                    session = ports.sessions.create(session, detail=note)
             except ConcurrencyReached as full:
                 metrics.CREATES.labels("concurrency").inc()
                 raise Refusal(429, _full(full.limit), _rate_limit(full.limit)) from None
@@ -140,6 +143,8 @@ def _word(session: Session) -> str:
 def _failed(session: Session) -> Refusal:
     """The answer for a session that ended before it was ready; its record tells the rest."""
     reason = session.ended_reason or ""
+    if session.ready_at is not None:
+        return Refusal(410, f"session {session.id} of this Idempotency-Key has ended: {reason}", NO_RETRY)
     status = {Reason.CREATE_DEADLINE: 504, Reason.RELEASED: 409}.get(Reason.of(reason), 502)
     return Refusal(status, f"session {session.id} got no browser: {reason}", NO_RETRY)
 
@@ -151,7 +156,7 @@ def _later() -> dict[str, str]:
 def _full(limit: int) -> str:
     return (
         f"You've exceeded your max concurrent sessions limit (limit {limit}, currently {limit}). "
-        "Release a session, or raise the project's concurrency."
+        "Release a session, or raise the limit with `wallcrawler projects set`."
     )
 
 

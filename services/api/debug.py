@@ -6,6 +6,7 @@ The list of pages is the guest's; it is asked with a token of its own, which onl
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from typing import Any
 
@@ -15,6 +16,8 @@ from wallcrawler.session import Session
 
 #: Seconds of the longest life of a debug URL, and what a missing expiresIn asks for.
 LONGEST = 21_600
+
+_WHOLE = re.compile(r"[0-9]{1,5}")
 
 #: Seconds for which a guest may think about its list of pages.
 GUEST_WITHIN = 2.0
@@ -28,7 +31,9 @@ def live_urls(session: Session, links: Links, expires_in: str | None, *, now: fl
     if not session.connectable:
         raise Refusal(410, f"session {session.id} has ended: {session.ended_reason}")
     token = links.token(session, "view", seconds=seconds, now=now)
-    pages = [_page(session, links, target, token) for target in _targets(session, token) if target["type"] == "page"]
+    pages = [
+        _page(session, links, target, token) for target in _targets(session, links, token) if target["type"] == "page"
+    ]
     first = pages[0]["debuggerUrl"] if pages else links.inspector_url(session, "", token)
     return {
         "debuggerUrl": first,
@@ -41,7 +46,7 @@ def live_urls(session: Session, links: Links, expires_in: str | None, *, now: fl
 def _seconds(expires_in: str | None) -> int:
     if expires_in is None:
         return LONGEST
-    if not expires_in.isdecimal() or not 1 <= int(expires_in[:9]) <= LONGEST:
+    if not _WHOLE.fullmatch(expires_in) or not 1 <= int(expires_in) <= LONGEST:
         raise Refusal(400, f"querystring/expiresIn must be an integer from 1 to {LONGEST}")
     return int(expires_in)
 
@@ -58,11 +63,14 @@ def _page(session: Session, links: Links, target: dict[str, Any], token: str) ->
     }
 
 
-def _targets(session: Session, token: str) -> list[dict[str, Any]]:
-    asking = urllib.request.Request(f"http://{session.address}/json/list", headers={"x-bb-signing-key": token})
+def _targets(session: Session, links: Links, token: str) -> list[dict[str, Any]]:
+    url = f"{links.inside(session)}/json/list"
+    asking = urllib.request.Request(url, headers={"x-bb-signing-key": token})  # noqa: S310 - our own guest
     try:
         with urllib.request.urlopen(asking, timeout=GUEST_WITHIN) as answer:  # noqa: S310
             targets: list[dict[str, Any]] = json.load(answer)
-    except (OSError, ValueError) as broken:
+        if not all(isinstance(target[name], str) for target in targets for name in ("id", "type", "url")):
+            raise ValueError
+    except (OSError, ValueError, TypeError, LookupError) as broken:
         raise Refusal(502, f"the browser of session {session.id} did not answer: {type(broken).__name__}") from None
     return targets

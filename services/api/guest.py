@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 from services.api import bodies
 from services.api.answers import Refusal
 from wallcrawler import log as logs
+from wallcrawler import trace
 from wallcrawler.assignment import Assignment, Report, Standing
 from wallcrawler.lifecycle import Event
 from wallcrawler.session import Session
@@ -43,11 +44,14 @@ def blueprint(ports: Ports) -> Blueprint:
 
     @routes.post("/reports")
     def report(session_id: str) -> Response:
-        authenticated(session_id)
+        reporting = authenticated(session_id)
         try:
             told = Report.from_wire(bodies.json_object(request))
             facts = {"browser_up_at": ports.clock.now()} if told.event is Event.BROWSER_UP else {}
-            with logs.about(session_id=session_id):
+            with (
+                logs.about(session_id=session_id),
+                trace.span("guest.report", parent=reporting.traceparent, happened=told.event),
+            ):
                 session = ports.sessions.advance(
                     session_id, told.event, reason=told.reason, detail=told.detail, **facts
                 )

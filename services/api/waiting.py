@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from wallcrawler import log as logs
-from wallcrawler import metrics
+from wallcrawler import metrics, trace
 from wallcrawler.errors import TryLater
 from wallcrawler.lifecycle import Event, Reason, State
 from wallcrawler.ports import Bell, Clock, Jobs
@@ -27,7 +27,7 @@ def provisioned(
     The bell is listened to before the job is enqueued, so that no answer can be too fast to be heard. A queue that does
     not answer is asked again at every re-read.
     """
-    with bell.listen(session.id) as ringing:
+    with bell.listen(session.id) as ringing, trace.span("wait"):
         queued = _enqueued(session.id, jobs)
         while True:
             session = sessions.get(session.id)

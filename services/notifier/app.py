@@ -1,4 +1,4 @@
-"""The notifier's task and pump, put on a Celery app."""
+"""The notifier's task and pump, on a Celery app of its own."""
 
 from __future__ import annotations
 
@@ -12,17 +12,22 @@ from wallcrawler.errors import NotFound, TryLater
 from wallcrawler.messages import QUEUES, SESSION_CHANGED, SessionChanged
 from wallcrawler.pump import pumping
 from wallcrawler.wiring import Ports
+from wallcrawler.worker import ThreadedWorker
 
 log = logs.get()
-
-QUEUES_HERE = [QUEUES[SESSION_CHANGED]]
 
 #: How often a notice that could not be given is tried again; who waits for it re-reads by himself meanwhile.
 RETRIES = 5
 
 
-def register(app: Celery, ports: Ports) -> None:
-    """Put the task on the app, and a pump that feeds it the changes of sessions."""
+def workers(ports: Ports) -> list[ThreadedWorker]:
+    """One."""
+    return [ThreadedWorker(telling(ports), queues=[QUEUES[SESSION_CHANGED]], threads=ports.settings.worker_threads)]
+
+
+def telling(ports: Ports) -> Celery:
+    """An app with the task that tells of changed sessions, and a pump that feeds it the changes."""
+    app = ports.new_celery()
 
     @app.task(name=SESSION_CHANGED, shared=False, bind=True, max_retries=RETRIES)  # type: ignore[untyped-decorator]
     def session_changed(task: Any, body: dict[str, Any]) -> None:
@@ -36,3 +41,4 @@ def register(app: Celery, ports: Ports) -> None:
                 log.warning("task.without_session", task=task.name, why=str(gone))
 
     app.steps["worker"].add(pumping(ports.changes, into=SESSION_CHANGED))
+    return app

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wallcrawler import lifecycle
+from wallcrawler import lifecycle, trace
 from wallcrawler.lifecycle import OVER, State
 from wallcrawler.messages import SessionChanged
 from wallcrawler.ports import Bell, Topic
@@ -23,6 +23,11 @@ def session_changed(change: SessionChanged, *, sessions: Sessions, bell: Bell, t
     became_ready = change.state is State.READY and change.before in lifecycle.STARTING
     if not (became_ready or change.state in OVER):
         return
+    with trace.span("notify", parent=change.traceparent, state=change.after):
+        _tell(change, became_ready, sessions=sessions, bell=bell, topic=topic)
+
+
+def _tell(change: SessionChanged, became_ready: bool, *, sessions: Sessions, bell: Bell, topic: Topic) -> None:
     bell.ring(change.session_id)
     session = sessions.get(change.session_id)
     event_type = "ready" if became_ready else "ended"

@@ -26,6 +26,8 @@ log = logs.get()
 JOB_LOST_AFTER = 4.0
 #: Seconds after which the fleet's word on a task's address is taken without its event.
 EVENT_LOST_AFTER = 2.0
+#: Seconds after which a task that no list of the fleet names is looked for. ECS's lists lag by seconds.
+VANISHED_AFTER = 6.0
 #: Seconds that a task may outlive its session: a guest needs some of them to put things away.
 LAST_RITES = 5.0
 
@@ -73,7 +75,7 @@ class Sweep:
             log.info("sweep.overdue", reason=reason)
             return "overdue"
         if session.leaving:
-            if now < session.updated_at + LAST_RITES and task is not None:
+            if now < session.updated_at + LAST_RITES:
                 return ""
             self.jobs.release(session.id)
             return "unreleased"
@@ -87,8 +89,8 @@ class Sweep:
 
     def _without_task(self, session: Session, now: float) -> str:
         if session.task is not None:
-            # The row named the task before the fleet was asked, so that it is gone, not still to come.
-            return self._exited(session)
+            # The row named the task before the fleet was asked; but a fleet's list may lag behind what it has started.
+            return self._exited(session) if now > session.updated_at + VANISHED_AFTER else ""
         if session.state is State.CREATING and now > session.created_at + JOB_LOST_AFTER:
             self.jobs.provision(session.id)
             log.warning("sweep.enqueued_again")

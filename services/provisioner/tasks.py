@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from wallcrawler import log as logs
+from wallcrawler import trace
 from wallcrawler.errors import LaunchFailed, NotFound
 from wallcrawler.lifecycle import Event, Reason
 from wallcrawler.links import Links
@@ -22,7 +26,8 @@ def provision(session_id: str, *, sessions: Sessions, fleet: Fleet, links: Links
     if not session.starting:
         return
     try:
-        task = fleet.run(Launch(session_id, guest_token=links.token(session, "guest")))
+        with trace.span("fleet.run", parent=session.traceparent):
+            task = fleet.run(Launch(session_id, guest_token=links.token(session, "guest")))
     except LaunchFailed as failed:
         reason = Reason.LAUNCH_FAILED.because(str(failed))
         sessions.advance(session_id, Event.LAUNCH_FAILED, reason=reason, detail=str(failed))
@@ -42,22 +47,27 @@ def release(session_id: str, *, sessions: Sessions, fleet: Fleet) -> None:
         sessions.advance(session_id, Event.EXITED)
 
 
-def task_changed(task: Task, *, sessions: Sessions) -> Session | None:
+def task_changed(event: Mapping[str, Any], *, sessions: Sessions, fleet: Fleet) -> Session | None:
     """Bring what the fleet says of a task into the session's record; None where no record is.
 
     The order of events does not matter: a session that is over stays over, and what is known is not learnt twice.
+    Raises TryLater.
     """
-    try:
-        if task.status is TaskStatus.STOPPED:
-            reason, detail = diagnosis(task)
-            return sessions.advance(task.session_id, Event.EXITED, reason=reason, detail=detail)
-        if task.address is not None:
-            return sessions.advance(task.session_id, Event.LOCATED, task=task.id, address=task.address)
-        return sessions.get(task.session_id)
-    except NotFound:
-        # Sweep stops a task without an owner, once it has made sure that none is about to appear.
-        log.warning("task.unknown_session", task=task.id, session_id=task.session_id)
+    task = fleet.read(event)
+    if task is None:
         return None
+    with logs.about(session_id=task.session_id):
+        try:
+            if task.status is TaskStatus.STOPPED:
+                reason, detail = diagnosis(task)
+                return sessions.advance(task.session_id, Event.EXITED, reason=reason, detail=detail)
+            if task.address is not None:
+                return sessions.advance(task.session_id, Event.LOCATED, task=task.id, address=task.address)
+            return sessions.get(task.session_id)
+        except NotFound:
+            # Sweep stops a task without an owner, once it has made sure that none is about to appear.
+            log.warning("task.unknown_session", task=task.id)
+            return None
 
 
 def diagnosis(task: Task) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -131,6 +131,9 @@ class ScriptedFleet:
 
     def events(self) -> Source:
         return _Feed(self._feed)
+
+    def read(self, body: Mapping[str, Any]) -> Task | None:
+        return TaskChanged.from_wire(body).task
 
     def close(self) -> None:
         for stop in self._stops.values():

@@ -67,7 +67,7 @@ def test_the_event_of_a_tasks_end_is_lost(start: Start, fleet: ScriptedFleet) ->
 
     session = platform.create()
 
-    eventually(lambda: platform.ended(session["id"]), within=8)
+    eventually(lambda: platform.ended(session["id"]), within=14)
     assert platform.retrieve(session["id"])["endedReason"] == "task_stopped:exit_3"
     eventually(platform.settled)
 
@@ -78,7 +78,7 @@ def test_a_task_vanishes_without_a_word(platform: Platform, fleet: ScriptedFleet
 
     fleet.forget(session["id"])
 
-    eventually(lambda: platform.ended(session["id"]), within=8)
+    eventually(lambda: platform.ended(session["id"]), within=14)
     assert platform.retrieve(session["id"])["endedReason"] == "task_stopped:vanished"
     eventually(platform.settled)
 
@@ -90,7 +90,7 @@ def test_a_task_that_no_row_owns_is_stopped(platform: Platform, fleet: ScriptedF
     assert fleet.tasks()
 
     # Its guest is refused by the API, so that it only waits for its end.
-    eventually(lambda: not fleet.tasks(), within=8)
+    eventually(lambda: not fleet.tasks(), within=14)
 
 
 def test_counts_that_are_wrong_are_put_right(platform: Platform) -> None:
@@ -99,7 +99,7 @@ def test_counts_that_are_wrong_are_put_right(platform: Platform) -> None:
     for wrong in (7, -1):
         platform.ports.tables.write(Add(PROJECTS, platform.project_id, {"active": wrong}))
         assert platform.counted() != 1
-        eventually(lambda: platform.counted() == 1, within=8)
+        eventually(lambda: platform.counted() == 1, within=14)
     assert platform.retrieve(session["id"])["status"] == "RUNNING"
 
 

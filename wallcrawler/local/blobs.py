@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import IO
 from urllib.parse import quote, urlencode
 
 from wallcrawler.errors import NotFound
+
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 #: Bytes that are copied at once.
 CHUNK = 1 << 20
@@ -49,11 +52,13 @@ class DirectoryBlobs:
     def open(self, name: str) -> IO[bytes]:
         try:
             return self._path(name).open("rb")
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(f"there is no blob {name}") from None
 
     def delete(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        path = self._path(name)
+        if path.is_file():
+            path.unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
         for path in sorted(self._root.rglob("*")):
@@ -69,9 +74,9 @@ class DirectoryBlobs:
 
     def admits(self, name: str, *, method: str, expires: str, signature: str) -> bool:
         """Whether a request carries what `url` made for it, in time."""
-        if not expires.isdigit() or int(expires) < time.time():
+        if not _SECONDS.fullmatch(expires) or int(expires) < time.time():
             return False
-        return hmac.compare_digest(signature, self._signature(name, method, int(expires)))
+        return hmac.compare_digest(signature.encode(), self._signature(name, method, int(expires)).encode())
 
     def _signature(self, name: str, method: str, expires: int) -> str:
         return hmac.new(self._secret, f"{method}\n{name}\n{expires}".encode(), hashlib.sha256).hexdigest()

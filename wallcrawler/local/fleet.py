@@ -22,6 +22,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,9 @@ class ChildFleet:
     def events(self) -> Source:
         return _Feed(self._feed)
 
+    def read(self, body: Mapping[str, Any]) -> Task | None:
+        return TaskChanged.from_wire(body).task
+
     def _listen(self, nursery_socket: socket.socket, nursery: subprocess.Popen[bytes]) -> None:
         """Hear the nursery until it ends, and start another where that was not our wish."""
         with nursery_socket:
@@ -190,7 +194,8 @@ class ChildFleet:
             for task in self.tasks():
                 self.stop(task.session_id, task=task.id, reason="the platform is shutting down")
             self._empty.wait_for(lambda: not self.tasks(), within)
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # a nursery that died has closed it already
+            self._socket.shutdown(socket.SHUT_RDWR)
         try:
             self._nursery.wait(within)
         except subprocess.TimeoutExpired:
@@ -228,8 +233,10 @@ def _stop_code(status: int | None) -> str:
         return "lost"
     if status >= 0:
         return f"exit_{status}"
-
-    return signal.Signals(-status).name
+    try:
+        return signal.Signals(-status).name
+    except ValueError:  # a real-time signal has a number and no name
+        return f"signal_{-status}"
 
 
 def _scrubbed() -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import IO
 import psutil
 
 from wallcrawler.errors import SettingsError
+from wallcrawler.local.tables import DATABASE
 from wallcrawler.tokens import Signer
 
 
@@ -33,7 +34,7 @@ class Home:
 
     @property
     def database(self) -> Path:
-        return self.path / "wallcrawler.db"
+        return self.path / DATABASE
 
     @property
     def blobs(self) -> Path:

@@ -20,6 +20,9 @@ from wallcrawler.messages import SessionChanged
 from wallcrawler.ports import Add, Delete, Delivery, Index, Item, Page, Put, Table, Write
 from wallcrawler.schema import SESSIONS, TABLES
 
+#: The file's name in an instance's home.
+DATABASE = "wallcrawler.db"
+
 #: Milliseconds that a write waits for another process's write.
 BUSY_TIMEOUT_MS = 5000
 
@@ -108,41 +111,44 @@ class SqliteTables:
     ) -> Page:
         partition = f"json_extract(item, '$.{index.partition}')" if index else "pk"
         sort = f"json_extract(item, '$.{index.sort}')" if index else "sk"
-        where, values = f"{partition} = ?", [value]
-        order = "DESC" if newest_first else "ASC"
-        return self._page(table, where, values, sort, up_to=up_to, order=order, limit=limit, cursor=cursor)
+        where = f"{partition} = ?"
+        values: list[Any] = [value]
+        if up_to is not None:
+            where, values = f"{where} AND {sort} <= ?", [*values, up_to]
+        origin = [table.name, index.name if index else "", value, newest_first]
+        return self._page(table, where, values, (sort, "pk"), origin, limit=limit, cursor=cursor, down=newest_first)
 
     def scan(self, table: Table, *, limit: int = 100, cursor: str | None = None) -> Page:
-        return self._page(table, "1 = ?", [1], "pk", order="ASC", limit=limit, cursor=cursor)
+        return self._page(table, "1 = ?", [1], ("pk", "sk"), [table.name], limit=limit, cursor=cursor)
 
     def _page(
         self,
         table: Table,
         where: str,
         values: list[Any],
-        sort: str,
+        by: tuple[str, str],
+        origin: list[Any],
         *,
-        order: str,
         limit: int,
         cursor: str | None,
-        up_to: float | None = None,
+        down: bool = False,
     ) -> Page:
-        if up_to is not None:
-            where, values = f"{where} AND {sort} <= ?", [*values, up_to]
+        """Items in the order of two columns, unique together. A cursor is the last one's, and says where it is from."""
+        order = "DESC" if down else "ASC"
         if cursor is not None:
-            where = f"{where} AND ({sort}, pk) {'<' if order == 'DESC' else '>'} (?, ?)"
-            values = [*values, *_position(cursor)]
+            where = f"{where} AND ({by[0]}, {by[1]}) {'<' if down else '>'} (?, ?)"
+            values = [*values, *_position(cursor, origin)]
         rows = (
             self._db()
             .execute(
-                f"SELECT item, {sort}, pk FROM {_sql(table)} WHERE {where} "  # noqa: S608 - names come from the schema
-                f"ORDER BY {sort} {order}, pk {order} LIMIT ?",
+                f"SELECT item, {by[0]}, {by[1]} FROM {_sql(table)} WHERE {where} "  # noqa: S608 - names come from the schema
+                f"ORDER BY {by[0]} {order}, {by[1]} {order} LIMIT ?",
                 [*values, limit + 1],
             )
             .fetchall()
         )
         items = [json.loads(row[0]) for row in rows[:limit]]
-        return Page(items, json.dumps(rows[limit - 1][1:]) if len(rows) > limit else None)
+        return Page(items, json.dumps([origin, *rows[limit - 1][1:]]) if len(rows) > limit else None)
 
     def ping(self) -> None:
         try:
@@ -191,12 +197,14 @@ class SqliteChanges:
 
     def receive(self, wait: float) -> Sequence[Delivery]:
         until = time.monotonic() + wait
-        while not (rows := self._look()):
-            left = until - time.monotonic()
+        while True:
+            # Looked at while the bell is held, so that nothing is written and rung between the look and the wait.
             with self._tables._changed:
-                if left <= 0 or self._tables._changed.wait(min(left, LOOK_EVERY)):
+                rows = self._look()
+                left = until - time.monotonic()
+                if rows or left <= 0:
                     break
-        rows = rows or self._look()
+                self._tables._changed.wait(min(left, LOOK_EVERY))
         if rows:
             self._handed_out = rows[-1][0]
         return [Delivery(json.loads(body), handle=id) for id, body in rows]
@@ -268,11 +276,12 @@ def _added(index: int, write: Add, old: Item | None) -> Item:
     return old | {name: old[name] + amount for name, amount in write.amounts.items()}
 
 
-def _position(cursor: str) -> list[Any]:
+def _position(cursor: str, origin: list[Any]) -> list[Any]:
+    """Raises ValueError for a cursor that is not of this origin."""
     try:
-        position = json.loads(cursor)
-    except ValueError:
-        position = None
-    if not isinstance(position, list) or len(position) != 2:
+        found, *position = json.loads(cursor)
+    except (ValueError, TypeError):
+        found, position = None, []
+    if found != origin or len(position) != 2 or not all(isinstance(part, str | int | float) for part in position):
         raise ValueError("the cursor is not one of this list")
-    return position
+    return list(position)

@@ -8,7 +8,7 @@ told its app, and the worker is stopped as an object. So workers of several inst
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -78,9 +78,12 @@ class _Loop:
 
 
 class ThreadedWorker:
-    """One worker that takes jobs from these queues."""
+    """One worker that takes jobs from these queues; `beat` has it send the scheduled ones as well.
 
-    def __init__(self, app: Celery, *, queues: Sequence[str], threads: int) -> None:
+    `app` is this worker's own. Kinds of work that must not wait for each other have workers of their own.
+    """
+
+    def __init__(self, app: Celery, *, queues: Sequence[str], threads: int, beat: bool = False) -> None:
         app.finalize()
         # Consumers of a queue that no route names would be refused.
         app.amqp.queues.select(queues)
@@ -94,20 +97,36 @@ class ThreadedWorker:
         )
         self._controller.consumer.loop = self._loop = _Loop()
         self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
-        self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+        self._beat = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler") if beat else None
 
     def start(self) -> None:
         """Returns when jobs are being taken. Raises SettingsError where the broker does not answer."""
         self._thread.start()
         if not self._controller.ready.wait(START_WITHIN):
             raise SettingsError("REDIS_URL: the worker could not connect to its broker")
-        self._beat.start()
+        if self._beat is not None:
+            self._beat.start()
 
     def stop(self) -> None:
         """Finish what is being done, leave the rest in the queue. Safe to repeat, and where it never started."""
-        if self._beat.is_alive():
+        if self._beat is not None and self._beat.is_alive():
             self._beat.stop()
         self._loop.stopping.set()
         if self._thread.is_alive():
             # One that is still looking for its broker has nothing to finish, and ends with the process.
             self._thread.join(STOP_WITHIN if self._loop.turning else 2 * LOOK_EVERY)
+
+
+def start_all(workers: Sequence[ThreadedWorker]) -> None:
+    """Side by side, because each waits for its broker. Raises SettingsError."""
+    _each(workers, ThreadedWorker.start)
+
+
+def stop_all(workers: Sequence[ThreadedWorker]) -> None:
+    """Side by side, because each waits for what it is doing."""
+    _each(workers, ThreadedWorker.stop)
+
+
+def _each(workers: Sequence[ThreadedWorker], act: Callable[[ThreadedWorker], None]) -> None:
+    with ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(act, workers))

@@ -1,11 +1,8 @@
-"""Which adapter is which: the only place that knows."""
+"""One machine: SQLite, child processes, a directory, and a Redis-compatible server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from celery import Celery
+from functools import partial
 
 from wallcrawler import log as logs
 from wallcrawler.bell import RedisBell
@@ -18,34 +15,12 @@ from wallcrawler.local.fleet import ChildFleet
 from wallcrawler.local.home import Home
 from wallcrawler.local.tables import SqliteTables
 from wallcrawler.local.topic import LoggedTopic
-from wallcrawler.ports import Bell, Clock, Fleet, Jobs, Source, Tables, Topic
+from wallcrawler.ports import Fleet
 from wallcrawler.sessions import Sessions
 from wallcrawler.settings import Settings
-from wallcrawler.tokens import Signer
+from wallcrawler.wiring import Ports, guest_environment
 
 log = logs.get()
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Everything that the services take their dependencies from. Built once for a process."""
-
-    settings: Settings
-    clock: Clock
-    tables: Tables
-    sessions: Sessions
-    catalog: Catalog
-    fleet: Fleet
-    bell: Bell
-    topic: Topic
-    jobs: Jobs
-    blobs: DirectoryBlobs
-    celery: Celery
-    signer: Signer
-    links: Links
-    #: The feed of changed sessions.
-    changes: Source
-    close: Callable[[], None]
 
 
 def embedded(
@@ -65,7 +40,8 @@ def embedded(
         environment=guest_environment(settings, api_url),
     )
     bell = RedisBell(redis_url, namespace=namespace)
-    celery = celery_app(redis_url, namespace=namespace, sweep_every=settings.sweep_every)
+    new_celery = partial(celery_app, redis_url, namespace=namespace, sweep_every=settings.sweep_every)
+    celery = new_celery()
     signer = home.signer()
 
     def close() -> None:
@@ -89,20 +65,10 @@ def embedded(
         jobs=CeleryJobs(celery),
         blobs=DirectoryBlobs(home.blobs, base_url=api_url, secret=home.blob_secret()),
         celery=celery,
+        new_celery=new_celery,
         signer=signer,
+        verify_keys=signer.verify_keys,
         links=Links(signer),
         changes=tables.changes(),
         close=close,
     )
-
-
-def guest_environment(settings: Settings, api_url: str) -> dict[str, str]:
-    """What every guest of this deployment is told, besides its session and its token."""
-    environment = {
-        "WALLCRAWLER_API_URL": api_url,
-        "WALLCRAWLER_LOG_FORMAT": settings.log_format,
-        "WALLCRAWLER_LOG_LEVEL": settings.log_level,
-    }
-    if settings.chrome is not None:
-        environment["WALLCRAWLER_CHROME"] = str(settings.chrome)
-    return environment

@@ -6,12 +6,9 @@ This is the hot path of every CDP command. A chunk is one write; a side that doe
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from controller.frames import Boundary
-
-if TYPE_CHECKING:
-    from controller.proxy import Proxy
+from wallcrawler.wire.frames import Boundary
 
 #: Bytes that may wait for a side before the other is paused.
 HIGH_WATER = 1 << 20
@@ -20,14 +17,31 @@ HIGH_WATER = 1 << 20
 UPGRADE_LIMIT = 65_536
 
 
+class Keeper(Protocol):
+    """Who keeps the splices of a process."""
+
+    def joined(self, splice: Splice) -> None:
+        """The upgrade was answered with 101."""
+        ...
+
+    def left(self, splice: Splice) -> None:
+        """The client is gone."""
+        ...
+
+    async def why(self, splice: Splice) -> bytes | None:
+        """The close frame for a client whose other side went away; None where that only closed this one target."""
+        ...
+
+
 class _Side(asyncio.Protocol):
-    """One of the two sockets; `other` is where its bytes go."""
+    """One of the two sockets; `other` is where its bytes go, `seen` how many have come."""
 
     transport: asyncio.Transport
     other: asyncio.Transport
 
     def __init__(self, splice: Splice) -> None:
         self._splice = splice
+        self.seen = 0
 
     def pause_writing(self) -> None:
         self.other.pause_reading()
@@ -39,7 +53,10 @@ class _Side(asyncio.Protocol):
 
 class _Client(_Side):
     def data_received(self, data: bytes) -> None:
-        self.other.write(data)
+        self.seen += len(data)
+        # While a client waits to be told why, what it says to nobody is dropped; asyncio would log every write.
+        if not self.other.is_closing():
+            self.other.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._splice.client_gone()
@@ -58,6 +75,7 @@ class _Chrome(_Side):
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
+        self.seen += len(data)
         if self._answer is None:
             self.boundary.feed(data)
             self.other.write(data)
@@ -79,11 +97,11 @@ class _Chrome(_Side):
 class Splice:
     """One client's connection to Chrome, from its request on. `drives` tells a client from somebody who looks."""
 
-    def __init__(self, client: asyncio.Transport, proxy: Proxy, *, drives: bool) -> None:
-        self._proxy = proxy
+    def __init__(self, client: asyncio.Transport, keeper: Keeper, *, drives: bool) -> None:
+        self._keeper = keeper
         self.drives = drives
-        self._client = _Client(self)
-        self._client.transport = client
+        self.client = _Client(self)
+        self.client.transport = client
         self.chrome = _Chrome(self)
         self.chrome.other = client
         self._upgraded = False
@@ -91,48 +109,57 @@ class Splice:
 
     def begin(self, request: bytes, early: bytes) -> None:
         """Both sockets are there: send the request, and whatever the client said after it."""
-        self._client.other = self.chrome.transport
-        client = self._client.transport
+        self.client.other = self.chrome.transport
+        client = self.client.transport
         client.set_write_buffer_limits(high=HIGH_WATER)
-        client.set_protocol(self._client)
+        client.set_protocol(self.client)
         self.chrome.transport.write(request + early)
         if client.is_closing():
             self.chrome.transport.abort()
 
     def answered(self, *, upgraded: bool) -> None:
         self._upgraded = upgraded
-        if upgraded and not self._client.transport.is_closing():
-            self._proxy.joined(self)
+        if upgraded and not self.client.transport.is_closing():
+            self._keeper.joined(self)
         else:
-            self._client.transport.close()
+            self.client.transport.close()
 
     def client_gone(self) -> None:
-        self._proxy.left(self)
+        self._keeper.left(self)
         # Not aborted: a client may say its last word and leave, as puppeteer does with Browser.close.
         self.chrome.transport.close()
 
     def chrome_gone(self) -> None:
-        if self._client.transport.is_closing():
+        if self.client.transport.is_closing():
             return
         if not self._upgraded or self.chrome.boundary.closed:
-            self._client.transport.close()
+            self.client.transport.close()
             return
         self._farewell = asyncio.create_task(self._say_why())
 
     async def _say_why(self) -> None:
-        frame = await self._proxy.why()
+        frame = await self._keeper.why(self)
         if frame is None:
-            self._client.transport.close()
+            self.client.transport.close()
         else:
             self.finish(frame)
 
+    @property
+    def between_frames(self) -> bool:
+        """A frame of our own may stand here: Chrome's last one is whole, and was no close frame."""
+        return self._upgraded and self.chrome.boundary.at and not self.chrome.boundary.closed
+
+    def insert(self, frame: bytes) -> None:
+        """Say this to the client, if it may stand here."""
+        if self.between_frames and not self.client.transport.is_closing():
+            self.client.transport.write(frame)
+
     def finish(self, frame: bytes) -> None:
         """Say this last, where a frame may stand, and close."""
-        client = self._client.transport
+        client = self.client.transport
         if client.is_closing():
             return
         # What Chrome would say now could come behind the close frame.
         self.chrome.transport.pause_reading()
-        if self._upgraded and self.chrome.boundary.at and not self.chrome.boundary.closed:
-            client.write(frame)
+        self.insert(frame)
         client.close()

@@ -1,0 +1,1 @@
+"""The wire between a client, the gateway and Chrome: request heads, frames and spliced sockets. Light to import."""
