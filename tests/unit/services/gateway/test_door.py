@@ -1,0 +1,310 @@
+"""Whose session a request is for, and what of it goes on: no secret in an address, no header that is not needed."""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote, urlencode
+
+import h11
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.gateway import door
+from services.gateway.door import Detour, Refusal, Wish, read, refusal, request_bytes
+from tests.unit.records import STEPS, a_ready_session, a_session
+from wallcrawler.lifecycle import Event
+from wallcrawler.tokens import Audience, Signer, Verifier
+from wallcrawler.wire.caller import Head, Headers
+
+SIGNER = Signer.generate()
+VERIFIER = Verifier(SIGNER.verify_keys)
+NOW = time.time()
+
+UPGRADE = [
+    ("host", "connect.example.com"),
+    ("upgrade", "websocket"),
+    ("connection", "keep-alive, Upgrade"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-extensions", "permessage-deflate"),
+]
+
+
+def mint(audience: Audience = "cdp", *, session_id: str = "session-1", lasts: float = 600) -> str:
+    return SIGNER.mint(session_id, audience, issued_at=NOW - 1000, expires_at=NOW + lasts)
+
+
+TOKEN = mint()
+
+
+def asked(target: str, headers: Headers = (), method: str = "GET") -> Wish | Detour | Refusal:
+    return read(Head(method, target, headers), VERIFIER)
+
+
+def wished(target: str, headers: Headers = (), method: str = "GET") -> Wish:
+    wish = asked(target, headers, method)
+    assert isinstance(wish, Wish), wish
+    return wish
+
+
+def heard(head: Head, wish: Wish) -> h11.Request:
+    """The request as a server reads it."""
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(request_bytes(head, wish, address="10.0.0.7:9223", peer="192.0.2.1"))
+    request = server.next_event()
+    assert isinstance(request, h11.Request)
+    return request
+
+
+def headers_of(request: h11.Request) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in request.headers}
+
+
+# -- Whose it is ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        (f"/?signingKey={TOKEN}", ()),
+        ("/", [("x-bb-signing-key", TOKEN)]),
+        (f"/?signingKey=&x=1&signingKey={TOKEN}", [("x-bb-signing-key", TOKEN)]),
+    ],
+)
+def test_the_token_names_the_session(target: str, headers: Headers) -> None:
+    """In the query, or in the header; the first in the query counts, as it does for the guest."""
+    wish = wished(target, headers)
+
+    assert (wish.session_id, wish.token) == ("session-1", TOKEN)
+    assert TOKEN not in wish.target
+    assert TOKEN not in repr(wish)
+
+
+@pytest.mark.parametrize("audience", ["cdp", "view"])
+def test_who_drives_and_who_looks(audience: Audience) -> None:
+    """Both pass here; what a look may see is the guest's to say."""
+    assert wished(f"/devtools/page/P?signingKey={mint(audience)}").session_id == "session-1"
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [
+        (mint(lasts=-60), "the token has expired"),
+        (mint("guest"), "the token is for another use"),
+        (Signer.generate().mint("session-1", "cdp", issued_at=NOW, expires_at=NOW + 60), "unknown key"),
+        ("garbage", "the token is not valid"),
+    ],
+)
+def test_a_token_that_opens_nothing(token: str, why: str) -> None:
+    """401, with a reason that never quotes it."""
+    answer = asked(f"/?signingKey={token}")
+
+    assert isinstance(answer, Refusal)
+    assert answer.status == 401
+    assert why in answer.message
+    assert token not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/", (), 401),
+        ("/?signingKey=", (), 401),
+        ("/devtools/inspector.html", (), 401),
+        ("/devtools/inspector.html?ws=host/devtools/page/P", (), 401),
+        ("/?apiKey=k&sessionId=s", (), 501),
+        ("/webdriver/session", [("x-bb-api-key", "k"), ("session-id", "s")], 501),
+    ],
+)
+def test_no_token(target: str, headers: Headers, status: int) -> None:
+    """What is missing is named; who comes with an API key is told how it is done here."""
+    answer = asked(target, headers)
+
+    assert isinstance(answer, Refusal)
+    assert answer.status == status
+
+
+# -- What goes on -----------------------------------------------------------------------------------------------------
+
+
+def test_an_upgrade() -> None:
+    """All that Chrome's side of it needs, the addresses that the client knows, and the token in a header."""
+    head = Head("GET", f"/?signingKey={TOKEN}", [*UPGRADE, ("origin", "https://a.example"), ("cookie", "c=1")])
+
+    request = heard(head, wished(head.target))
+
+    assert (request.method, request.target) == (b"GET", b"/")
+    assert headers_of(request) == {
+        "host": "connect.example.com",
+        "x-forwarded-host": "connect.example.com",
+        "x-forwarded-proto": "http",
+        "x-forwarded-for": "192.0.2.1",
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "sec-websocket-version": "13",
+        "sec-websocket-extensions": "permessage-deflate",
+        "x-bb-signing-key": TOKEN,
+    }
+
+
+def test_a_request_with_a_body() -> None:
+    """Its length goes on, and the connection ends with the answer; another upgrade than a WebSocket's is none."""
+    head = Head(
+        "POST", "/webdriver/session", [("content-length", "2"), ("connection", "keep-alive"), ("upgrade", "h2c")]
+    )
+
+    headers = headers_of(heard(head, Wish("session-1", head.target, TOKEN)))
+
+    assert headers["content-length"] == "2"
+    assert headers["connection"] == "close"
+    assert "upgrade" not in headers
+    assert headers["host"] == "10.0.0.7:9223"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "scheme"),
+    [("https", "https"), ("https, http", "https"), ("http", "http"), ("gopher", "http"), ("", "http")],
+)
+def test_the_scheme_is_the_clients(forwarded: str, scheme: str) -> None:
+    """As the first load balancer saw it."""
+    head = Head("GET", "/json", [("host", "h"), ("x-forwarded-proto", forwarded)])
+
+    assert headers_of(heard(head, Wish("session-1", "/json", TOKEN)))["x-forwarded-proto"] == scheme
+
+
+SECRET = st.sampled_from([f"signingKey={TOKEN}", f"signing%4Bey={TOKEN}", f"apiKey={TOKEN}"])
+HARMLESS = st.sampled_from(["a=1", "http://b.example/?c=d", "https://b.example/%3Fq%3D1", "b", "signingkey=x"])
+
+
+@given(
+    path=st.sampled_from(["/", "/json/new", "/devtools/page/A-1", "/webdriver/session/x", "/x%2Fy"]),
+    parameters=st.lists(SECRET | HARMLESS, max_size=6),
+)
+def test_no_secret_is_in_the_address_that_goes_on(path: str, parameters: list[str]) -> None:
+    """However it is spelt; and what is no secret goes on as it came, in its order."""
+    query = "&".join([f"signingKey={TOKEN}", *parameters])
+
+    wish = wished(f"{path}?{query}")
+
+    rest = "&".join(parameter for parameter in parameters if TOKEN not in parameter)
+    assert wish.target == (f"{path}?{rest}" if rest else path)
+
+
+OTHER_HEADERS = st.sampled_from(["cookie", "authorization", "origin", "x-bb-api-key", "forwarded", "te", "trailer"])
+
+
+@given(name=OTHER_HEADERS | st.from_regex(r"x-[a-e]{1,10}", fullmatch=True))
+def test_a_header_that_the_guest_need_not_know_stays_here(name: str) -> None:
+    """Cookies, credentials, and whatever else clients send along."""
+    head = Head("GET", "/", [("host", "h"), (name, "mine alone")])
+
+    assert b"mine alone" not in request_bytes(head, Wish("session-1", "/", TOKEN), address="a:1", peer="p")
+
+
+# -- Chrome's DevTools ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_an_inspector_is_sent_to_where_its_files_are(scheme: str) -> None:
+    """By a relative address, which is right behind whatever path the gateway is published under."""
+    socket = quote(f"connect.example.com/devtools/page/P?signingKey={TOKEN}", safe="/:")
+    query = f"{scheme}={socket}&panel=console"
+
+    detour = asked(f"/devtools/inspector.html?{query}")
+
+    assert isinstance(detour, Detour)
+    assert detour.location == f"../sessions/session-1/devtools/inspector.html?{query}"
+    assert TOKEN not in repr(detour)
+
+
+def test_an_inspector_with_a_bad_token_is_refused() -> None:
+    """The detour is for who may pass."""
+    answer = asked(f"/devtools/inspector.html?{urlencode({'ws': f'h/devtools/page/P?signingKey={mint(lasts=-60)}'})}")
+
+    assert isinstance(answer, Refusal)
+    assert answer.status == 401
+
+
+def test_a_file_of_the_inspector_needs_no_token() -> None:
+    """It is Chromium's own, the same for everybody; its query, with the token in it, stays here."""
+    wish = wished(f"/sessions/session-1/devtools/core/host/host.js?wss=h%3FsigningKey%3D{TOKEN}")
+
+    assert wish == Wish("session-1", "/devtools/core/host/host.js")
+    assert b"x-bb-signing-key" not in request_bytes(Head("GET", "/", []), wish, address="a:1", peer="p")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sessions/session-1/devtools/page/P",
+        "/sessions/session-1/devtools/browser/B",
+        "/sessions/session-1/devtools/pa%67e/P",
+        "/sessions/session-1/json/list",
+        "/sessions/session-1/",
+        "/sessions//devtools/inspector.js",
+        "/sessions/a/b/devtools/inspector.js",
+    ],
+)
+def test_nothing_but_files_is_there_without_a_token(path: str) -> None:
+    """No page, no browser and no list, however it is written."""
+    answer = asked(path)
+
+    assert isinstance(answer, Refusal)
+    assert answer.status == 401
+
+
+# -- What the record says ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_session_on_its_way_is_worth_another_try(steps: int) -> None:
+    """503, with the seconds after which it may be ready."""
+    session = a_session()
+    for event, facts in STEPS[:steps]:
+        session = session.after(event, at=NOW, **facts) or session
+
+    answer = refusal(session)
+
+    assert answer is not None
+    assert (answer.status, answer.after) == (503, 1)
+
+
+@pytest.mark.parametrize("event", [None, Event.ATTACHED])
+def test_a_session_that_can_be_connected_to(event: Event | None) -> None:
+    """By the first client, and by others."""
+    session = a_ready_session()
+
+    assert refusal((event and session.after(event, at=NOW)) or session) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [(Event.RELEASED, "released"), (Event.EXPIRED, "timed_out"), (Event.EXITED, "task_stopped:137")],
+)
+def test_a_session_that_ends_says_why(event: Event, reason: str) -> None:
+    """From the moment in which that is known."""
+    answer = refusal(a_ready_session().after(event, at=NOW, reason=reason) or a_session())
+
+    assert answer == Refusal(410, f"the session has ended: {reason}")
+
+
+# -- Our own answers --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [None, 3])
+def test_a_refusal_is_the_triple_that_clients_parse(after: int | None) -> None:
+    """As the API has it; Retry-After where another try may help."""
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("host", "h")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(door.refusal_bytes(Refusal(503, 'not "yet"', after)))
+    response, body = client.next_event(), client.next_event()
+
+    assert isinstance(response, h11.Response)
+    assert isinstance(body, h11.Data)
+    assert json.loads(bytes(body.data)) == {"statusCode": 503, "error": "Service Unavailable", "message": 'not "yet"'}
+    assert dict(response.headers).get(b"retry-after") == (str(after).encode() if after else None)
+    assert dict(response.headers)[b"connection"] == b"close"
