@@ -1,0 +1,1 @@
+"""The EventBridge Pipe from a DynamoDB stream to an SQS queue."""
