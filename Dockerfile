@@ -1,0 +1,126 @@
+# Each target holds only its own slice:
+#
+#   python ─┬─ guest ──── browser       Chromium and the controller: no key, no AWS library
+#           ├─ services ─┬─ api
+#           │            ├─ provisioner
+#           │            ├─ notifier
+#           │            ├─ gateway
+#           │            ├─ setup       makes tables, queues and keys on the stand-ins
+#           │            └─ localaws    the ECS API and the pipe that no emulator has
+#           ├─ ministack                DynamoDB, SQS, SNS and S3 for one machine
+#           └─ front                    spreads requests over several APIs
+#
+# Built by Docker's classic builder, which builds all that stands above a target, and by BuildKit.
+
+FROM debian:bookworm-slim AS python
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates python3 tini \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
+ && useradd --uid 10001 --create-home wallcrawler \
+ && install -d -o wallcrawler /keys /state
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
+WORKDIR /app
+# Where the root is read-only, this is what can be written.
+VOLUME /tmp
+ENTRYPOINT ["/usr/bin/tini", "--"]
+
+# pip and what it makes stay out of the images: only /opt/venv goes on.
+FROM python AS built-guest
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3-venv \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml deploy/compose/requirements.py /src/
+RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml --only h11 websockets pyjwt structlog \
+    > /src/guest.txt && pip install --no-cache-dir --requirement /src/guest.txt && pip uninstall --yes pip setuptools
+
+FROM python AS guest
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends chromium fonts-liberation util-linux \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/share/doc /usr/share/icons /usr/share/locale/* /usr/share/man
+COPY --from=built-guest /opt/venv /opt/venv
+
+FROM guest AS browser
+COPY wallcrawler/__init__.py wallcrawler/assignment.py wallcrawler/lifecycle.py wallcrawler/log.py wallcrawler/tokens.py /app/wallcrawler/
+COPY wallcrawler/wire /app/wallcrawler/wire
+COPY controller /app/controller
+RUN python3 -m compileall -q /app
+USER wallcrawler
+EXPOSE 9223
+HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9223/health', timeout=2)"]
+CMD ["python3", "-m", "controller"]
+
+FROM python AS built
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3-venv \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml deploy/compose/requirements.py /src/
+RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml aws localaws trace > /src/services.txt \
+ && pip install --no-cache-dir --requirement /src/services.txt && pip uninstall --yes pip setuptools
+
+FROM python AS built-ministack
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3-venv \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+RUN python3 -m venv /opt/venv && pip install --no-cache-dir ministack && pip uninstall --yes pip setuptools
+
+FROM python AS services
+COPY --from=built /opt/venv /opt/venv
+COPY wallcrawler /app/wallcrawler
+COPY services/__init__.py /app/services/
+# Files are never written there, and a process that compiles them at each start is slow to start.
+RUN python3 -m compileall -q /app
+USER wallcrawler
+
+FROM services AS api
+COPY services/api /app/services/api
+COPY services/cli.py /app/services/
+COPY deploy/compose/wallcrawler /usr/local/bin/
+EXPOSE 8080
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+CMD ["python3", "-m", "services.api"]
+
+FROM services AS provisioner
+COPY services/provisioner /app/services/provisioner
+EXPOSE 9100
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9100/metrics', timeout=2)"]
+CMD ["python3", "-m", "services.provisioner"]
+
+FROM services AS notifier
+COPY services/notifier /app/services/notifier
+EXPOSE 9100
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9100/metrics', timeout=2)"]
+CMD ["python3", "-m", "services.notifier"]
+
+FROM services AS gateway
+COPY services/gateway /app/services/gateway
+EXPOSE 9222
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9222/readyz', timeout=2)"]
+CMD ["python3", "-m", "services.gateway"]
+
+FROM services AS setup
+COPY services/setup.py /app/services/
+CMD ["python3", "-m", "services.setup"]
+
+FROM services AS localaws
+COPY localaws /app/localaws
+EXPOSE 4570
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:4570/_localaws/health', timeout=2)"]
+CMD ["python3", "-m", "localaws"]
+
+FROM python AS ministack
+COPY --from=built-ministack /opt/venv /opt/venv
+USER wallcrawler
+ENV BIND_HOST=0.0.0.0
+EXPOSE 4566
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:4566/_ministack/health', timeout=2)"]
+CMD ["ministack"]
+
+FROM python AS front
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends haproxy \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY deploy/compose/haproxy.cfg /etc/haproxy/
+USER wallcrawler
+EXPOSE 8080
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=15 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+CMD ["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
