@@ -7,6 +7,8 @@ import signal
 import socket
 import sys
 
+import uvloop
+
 from controller.settings import GuestSettings
 from controller.supervisor import Guest
 from wallcrawler import log as logs
@@ -20,7 +22,8 @@ def main(settings: GuestSettings, listener: socket.socket | None = None) -> int:
     logs.configure(service="guest", fmt=settings.log_format, level=settings.log_level)
     with logs.about(session_id=settings.session_id):
         sock = listener or socket.create_server((settings.host, settings.port), backlog=128)
-        return asyncio.run(_run(settings, sock))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(settings, sock))
 
 
 async def _run(settings: GuestSettings, listener: socket.socket) -> int:

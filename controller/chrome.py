@@ -146,7 +146,8 @@ class Chrome:
                 stderr=asyncio.subprocess.PIPE,
                 cwd=directory,
                 env=environment(directory),
-                process_group=0,
+                # A process group of its own; uvloop knows no process_group=0.
+                preexec_fn=os.setpgrp,
             )
         except OSError as refused:
             raise ChromeDied(Reason.BROWSER_CRASHED, f"{binary} can't be run: {refused.strerror}") from None

@@ -11,12 +11,13 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from services.api.server import Server, listening
+from services.api.server import Server
 from services.notifier import app as notifier
 from services.provisioner import app as provisioner
 from wallcrawler import log as logs
 from wallcrawler.errors import Conflict, SettingsError
 from wallcrawler.lifecycle import LIVE, Event, Reason
+from wallcrawler.listening import listening
 from wallcrawler.local.home import Home, clear_leftovers
 from wallcrawler.local.valkey import Valkey
 from wallcrawler.ports import Fleet

@@ -46,7 +46,7 @@ def main() -> None:
     """Raises SettingsError, and botocore's errors as they are."""
     settings, ours = Settings.load(), SetupSettings()
     logs.configure(service="setup", fmt=settings.log_format, level=settings.log_level)
-    aws = Clients()
+    aws = Clients(region=settings.aws_region)
     made = stack.create(
         aws,
         table_prefix=settings.table_prefix,

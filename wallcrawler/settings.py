@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="The least level that is logged.")
     ] = "INFO"
 
-    # -- compose and aws: where things are. boto3 reads AWS_REGION, credentials and AWS_ENDPOINT_URL_* by itself.
+    # -- compose and aws: where things are. boto3 reads credentials and AWS_ENDPOINT_URL_* by itself.
     broker_url: Annotated[
         SecretStr | None,
         Field(description="Celery's broker: `redis://`, `rediss://` or `sqs://`. Unset: the server of REDIS_URL."),
@@ -128,20 +128,24 @@ class Settings(BaseSettings):
     gateway_url: Annotated[
         str | None,
         Field(
-            pattern=r"^https?://[^/]+(/.*)?$",
+            pattern=r"^https?://[^/]+/?$",
             description="What connect URLs lead to: the gateway's public URL. Unset: each browser's own address.",
         ),
     ] = None
     gateway_internal_url: Annotated[
         str | None,
         Field(
-            pattern=r"^https?://[^/]+(/.*)?$",
+            pattern=r"^https?://[^/]+/?$",
             description="The gateway as the API reaches it, where browsers admit nobody else. Unset: browsers' own "
             "addresses.",
         ),
     ] = None
     guest_api_url: Annotated[
         str | None, Field(pattern=r"^https?://", description="The API's URL as browsers' containers reach it.")
+    ] = None
+    aws_region: Annotated[
+        str | None,
+        Field(validation_alias="AWS_REGION", description="AWS's region. Unset: boto3 finds it out by itself."),
     ] = None
     table_prefix: Annotated[str, Field(description="What the names of DynamoDB's tables begin with.")] = "wallcrawler-"
     cluster: Annotated[str, Field(description="The ECS cluster that browsers run in.")] = "wallcrawler-browsers"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from services.api.server import Server, listening
+from services.api.server import Server
 from wallcrawler import log as logs
 from wallcrawler import process, trace
 from wallcrawler.errors import SettingsError
+from wallcrawler.listening import listening
 from wallcrawler.settings import Settings
 from wallcrawler.wiring.deployed import deployed
 

@@ -11,7 +11,6 @@ import waitress.server
 from waitress import wasyncore
 
 from services.api.app import BODY_LIMIT, create_app
-from wallcrawler.errors import SettingsError
 from wallcrawler.wiring import Ports
 
 #: Seconds for which an idle connection is kept open: longer than load balancers keep theirs.
@@ -19,16 +18,6 @@ IDLE = 120
 
 #: Seconds at the end for the requests that are worked on.
 STOP_WITHIN = 10.0
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """The API's socket, so that a port that is taken is known before anything else starts. Raises SettingsError."""
-    try:
-        return socket.create_server((host, port), backlog=1024)
-    except OSError as taken:
-        raise SettingsError(
-            f"WALLCRAWLER_PORT: {host}:{port} can't be listened on ({taken.strerror}); set another port, or 0 for any"
-        ) from None
 
 
 class Server:

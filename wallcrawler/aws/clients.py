@@ -1,7 +1,7 @@
 """boto3's clients, all made here.
 
-Where services are, which region it is, and who we are is boto3's own to find out: AWS_ENDPOINT_URL_DYNAMODB and the
-like lead to stand-ins, AWS_DEFAULT_REGION names the region, and credentials come from where a machine has them.
+Where services are and who we are is boto3's own to find out: AWS_ENDPOINT_URL_DYNAMODB and the like lead to stand-ins,
+credentials come from where a machine has them, and so does a region that is not given.
 """
 
 from __future__ import annotations

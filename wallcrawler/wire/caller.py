@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import h11
 
@@ -105,20 +106,8 @@ class Caller(asyncio.Protocol, ABC):
 
 
 def phrase(status: int) -> str:
-    return _PHRASES.get(status, "Error")
-
-
-_PHRASES: Mapping[int, str] = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    410: "Gone",
-    426: "Upgrade Required",
-    431: "Request Header Fields Too Large",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-}
+    """`Not Found`; of a status that HTTP does not name, nothing better than its kind."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -53,10 +53,10 @@ class _Side(asyncio.Protocol):
 
 class _Client(_Side):
     def data_received(self, data: bytes) -> None:
-        self.seen += len(data)
         # While a client waits to be told why, what it says to nobody is dropped; asyncio would log every write.
         if not self.other.is_closing():
             self.other.write(data)
+        self.seen += len(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._splice.client_gone()
@@ -75,11 +75,13 @@ class _Chrome(_Side):
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
-        self.seen += len(data)
         if self._answer is None:
-            self.boundary.feed(data)
+            # Sent on first: who waits for it need not wait for our accounts.
             self.other.write(data)
+            self.seen += len(data)
+            self.boundary.feed(data)
             return
+        self.seen += len(data)
         self._answer += data
         head, end, rest = self._answer.partition(b"\r\n\r\n")
         if end:

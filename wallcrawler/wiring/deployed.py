@@ -68,7 +68,7 @@ def deployed(settings: Settings, service: str) -> Ports:
     def absent(port: str) -> Any:
         return _Unwired(service, port)
 
-    aws = Clients()
+    aws = Clients(region=settings.aws_region)
     clock = SystemClock()
     tables = DynamoTables(aws.dynamodb, settings.table_prefix)
     bell = RedisBell(redis_url)
