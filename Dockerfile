@@ -8,7 +8,8 @@
 #           │            ├─ setup       makes tables, queues and keys on the stand-ins
 #           │            └─ localaws    the ECS API and the pipe that no emulator has
 #           ├─ ministack                DynamoDB, SQS, SNS and S3 for one machine
-#           └─ front                    spreads requests over several APIs
+#           ├─ front                    spreads requests over several APIs
+#           └─ prometheus               for `--profile observe`
 #
 # Built by Docker's classic builder, which builds all that stands above a target, and by BuildKit.
 
@@ -124,3 +125,13 @@ USER wallcrawler
 EXPOSE 8080
 HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=15 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
 CMD ["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
+
+FROM python AS prometheus
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends prometheus \
+ && apt-get clean && rm -rf /var/lib/apt/lists/*
+COPY deploy/compose/observe/prometheus.yml /etc/prometheus/
+USER wallcrawler
+EXPOSE 9090
+HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9090/-/ready', timeout=2)"]
+CMD ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/data", "--storage.tsdb.retention.time=2d", "--web.listen-address=:9090"]

@@ -19,8 +19,17 @@ up: $(VENV)/embedded chromium ## Start everything on this machine and serve unti
 	@$(PYTHON) -m compileall -q wallcrawler services controller
 	@exec $(VENV)/bin/wallcrawler up $(ARGS)
 
+# What can share a machine with others of its kind, and what wants it for itself: browsers, deadlines, whole stacks.
+SIDE_BY_SIDE := tests/unit tests/contract tests/deploy tests/integration/localaws
+ALONE := tests/integration tests/e2e tests/chaos tests/compose --ignore tests/integration/localaws
+
 test: $(VENV)/dev chromium ## Run the tests; ARGS goes to pytest
+ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
+else
+	@$(PYTHON) -m pytest -n 2 $(SIDE_BY_SIDE)
+	@$(PYTHON) -m pytest $(ALONE)
+endif
 
 check: $(VENV)/dev ## Lint, types, import rules, and docs that are up to date
 	@echo "ruff" && $(PYTHON) -m ruff check && $(PYTHON) -m ruff format --check

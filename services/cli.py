@@ -23,7 +23,13 @@ from wallcrawler.project import ApiKey, Project, key_hash
 from wallcrawler.sessions import Sessions
 from wallcrawler.settings import Settings
 
-cli = typer.Typer(help="Wallcrawler: a Chromium for every caller.", no_args_is_help=True, add_completion=False)
+cli = typer.Typer(
+    help="Wallcrawler: a Chromium for every caller.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Local variables may be secrets.
+    pretty_exceptions_enable=False,
+)
 keys_cli = typer.Typer(help="API keys of this machine's projects.", no_args_is_help=True)
 projects_cli = typer.Typer(help="Projects of this machine, and their limits.", no_args_is_help=True)
 sessions_cli = typer.Typer(help="Sessions of this machine.", no_args_is_help=True)

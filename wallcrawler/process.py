@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import prometheus_client
 
@@ -29,11 +30,22 @@ def run_workers(workers: Sequence[ThreadedWorker], *, stopping: threading.Event,
     Raises SettingsError where the broker does not answer.
     """
     start_all(workers)
-    server = prometheus_client.start_http_server(metrics_port)[0] if metrics_port else None
-    log.info("process.started")
-    stopping.wait()
-    log.info("process.stopping")
-    stop_all(workers)
-    if server is not None:
-        server.shutdown()
+    with serving_metrics(metrics_port):
+        log.info("process.started")
+        stopping.wait()
+        log.info("process.stopping")
+        stop_all(workers)
     log.info("process.stopped")
+
+
+@contextmanager
+def serving_metrics(port: int) -> Iterator[None]:
+    """Serve /metrics on this port meanwhile, to whoever reaches it; 0: nowhere."""
+    if not port:
+        yield
+        return
+    server, thread = prometheus_client.start_http_server(port)
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()

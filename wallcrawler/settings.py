@@ -178,7 +178,7 @@ class Settings(BaseSettings):
     ] = None
     verify_keys_file: Annotated[Path | None, Field(description="A file with those public keys instead.")] = None
     metrics_port: Annotated[
-        int, Field(ge=0, le=65535, description="Where workers serve /metrics; 0: nowhere. The API has its own.")
+        int, Field(ge=0, le=65535, description="Where API and workers serve /metrics without a key; 0: nowhere.")
     ] = 0
     drain: Annotated[
         float, Field(ge=0, description="Seconds for which a gateway that is stopped keeps its open sockets.")

@@ -22,7 +22,7 @@ def main() -> None:
     trace.configure(service="api", endpoint=settings.otlp_endpoint)
     stopping = process.stop_signal()
     ports = deployed(settings, "api")
-    with listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port) as listener, process.serving_metrics(settings.metrics_port):
         server = Server(ports, listener)
         server.start()
         log.info("process.started", port=listener.getsockname()[1])

@@ -156,7 +156,7 @@ def _later() -> dict[str, str]:
 def _full(limit: int) -> str:
     return (
         f"You've exceeded your max concurrent sessions limit (limit {limit}, currently {limit}). "
-        "Release a session, or raise the limit with `wallcrawler projects set`."
+        "Release a session, or raise the limit with `wallcrawler projects set --concurrency N`."
     )
 
 

@@ -48,9 +48,11 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=STOP_WITHIN)
         self._server.trigger.pull_trigger(self._close_connections)
         self._thread.join(STOP_WITHIN)
+        # Not before: a pull writes to its pipe, whose number would be somebody else's by then.
+        self._server.trigger.close()
 
     def _close_connections(self) -> None:
         """On the server's own thread, which ends when nothing is left for it to watch."""
         for channel in list(self._server.active_channels.values()):
             channel.close_when_flushed = True
-        self._server.trigger.close()
+        self._server.trigger.del_channel()

@@ -216,6 +216,40 @@ def test_the_command_line_speaks_to_a_running_instance(up: Callable[..., Up]) ->
     assert nobody.stderr.strip() == "wallcrawler: there is no session nobody"
 
 
+def test_a_projects_limit_is_changed_while_it_serves(up: Callable[..., Up]) -> None:
+    """The 429 says which command helps, and it does."""
+    one = up(WALLCRAWLER_CONCURRENCY="1").serving()
+    with one.http() as http:
+        http.post("/v1/sessions", json={"keepAlive": True}).raise_for_status()
+        full = http.post("/v1/sessions", json={})
+        assert full.status_code == 429
+        assert "wallcrawler projects set" in full.json()["message"]
+
+        assert one.command("projects", "set", "--concurrency", "2").returncode == 0
+        assert "default" in one.command("projects", "list").stdout
+        assert http.post("/v1/sessions", json={}).status_code == 201
+
+        other = one.command("projects", "create", "another", "--concurrency", "3").stdout.strip()
+        key = one.command("keys", "create", "theirs", "--project", other).stdout.strip()
+        assert http.get("/v1/projects", headers={"X-BB-API-Key": key}).json()[0]["id"] == other
+
+
+def test_a_stop_during_the_proof_is_heard(up: Callable[..., Up], tmp_path: Path) -> None:
+    """Whoever changes his mind at the start need not wait for a browser that does not come."""
+    chrome = tmp_path / "chrome"
+    chrome.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1\nexec sleep 600\n')
+    chrome.chmod(0o755)
+    one = up(WALLCRAWLER_CHROME=str(chrome))
+    eventually(lambda: "guest.booted" in one.output, within=20)
+    family = one.family()
+
+    status = one.stop()
+
+    assert status == 0
+    assert "interrupted" in one.output
+    assert gone(family)
+
+
 def test_the_doctor_says_what_is_missing(up: Callable[..., Up], tmp_path: Path) -> None:
     """A missing browser is named with the command that helps, and `up` says the same instead of failing later."""
     one = up(WALLCRAWLER_CHROME=str(tmp_path / "nowhere"))
