@@ -18,7 +18,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates python3 tini \
  && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home wallcrawler \
- && install -d -o wallcrawler /keys /state
+ && install -d -o wallcrawler /keys /public /state
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 WORKDIR /app
 # Where the root is read-only, this is what can be written.
@@ -31,7 +31,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml deploy/compose/requirements.py /src/
-RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml --only h11 websockets pyjwt structlog \
+RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml --only h11 uvloop websockets pyjwt structlog \
     > /src/guest.txt && pip install --no-cache-dir --requirement /src/guest.txt && pip uninstall --yes pip setuptools
 
 FROM python AS guest

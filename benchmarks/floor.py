@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.chrome import is_root, shm_size, switches
+from controller.chrome import shm_size, switches, unsandboxed
 from controller.settings import find_chrome
 
 
@@ -36,7 +36,7 @@ class Bare:
 @contextmanager
 def bare() -> Iterator[Bare]:
     directory = Path(tempfile.mkdtemp(prefix="wc-floor-"))
-    arguments = switches(directory=directory, viewport=(1280, 720), root=is_root(), shm=shm_size())
+    arguments = switches(directory=directory, viewport=(1280, 720), sandbox=not unsandboxed(), shm=shm_size())
     began = time.perf_counter()
     process = subprocess.Popen(
         [find_chrome(), *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0

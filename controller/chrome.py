@@ -7,6 +7,7 @@ of our environment. The kernel ends it should the guest be killed.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,9 @@ FLAGS = (
     "--use-mock-keychain",
 )
 
+#: From <sched.h>.
+CLONE_NEWUSER = 0x10000000
+
 _LISTENING = re.compile(rb"DevTools listening on ws://127\.0\.0\.1:(\d+)(/devtools/browser/\S+)")
 
 
@@ -76,9 +81,9 @@ class ChromeDied(Exception):
 
 
 def switches(
-    *, directory: Path, viewport: tuple[int, int], root: bool, shm: int, ignore_certificate_errors: bool = False
+    *, directory: Path, viewport: tuple[int, int], sandbox: bool, shm: int, ignore_certificate_errors: bool = False
 ) -> list[str]:
-    """Chrome's command line after the binary. The sandbox is on for everybody but root, for whom it does not work."""
+    """Chrome's command line after the binary."""
     width, height = viewport
     chosen = [
         *FLAGS,
@@ -86,7 +91,7 @@ def switches(
         f"--window-size={width},{height + WINDOW_TOP}",
         f"--screen-info={{{max(width, 1920)}x{max(height + WINDOW_TOP, 1080)}}}",
     ]
-    if root:
+    if not sandbox:
         # --test-type hides the bar that warns of --no-sandbox, which would take its height from the page.
         chosen += ["--no-sandbox", "--test-type"]
     if shm < ENOUGH_SHM:
@@ -204,8 +209,19 @@ def _counts(text: str) -> Mapping[str, int]:
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
 
 
-def is_root() -> bool:
-    return os.geteuid() == 0
+def unsandboxed() -> bool:
+    """Whether Chrome's sandbox can't be had: for root, and where the kernel gives nobody a user namespace."""
+    return os.geteuid() == 0 or not _user_namespaces()
+
+
+@cache
+def _user_namespaces() -> bool:
+    """Tried in a child, for the price of a fork. To be called before this process has threads."""
+    pid = os.fork()
+    if pid == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        os._exit(0 if hasattr(libc, "unshare") and libc.unshare(CLONE_NEWUSER) == 0 else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def shm_size() -> int:

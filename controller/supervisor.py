@@ -73,7 +73,7 @@ class Guest:
         """Returns the exit status: 0 where the session ended, 1 where its browser failed."""
         await self._proxy.listen(listener)
         if self._settings.loopback_port:
-            await self._proxy.listen(socket.create_server(("127.0.0.1", self._settings.loopback_port)))
+            await self._listen_inside(self._settings.loopback_port)
         log.info("guest.booted", port=listener.getsockname()[1])
         serving = asyncio.create_task(self._serve())
         try:
@@ -83,6 +83,13 @@ class Guest:
             await asyncio.wait({serving})
         await self._finish(ending)
         return 1 if ending.failed else 0
+
+    async def _listen_inside(self, port: int) -> None:
+        try:
+            await self._proxy.listen(socket.create_server(("127.0.0.1", port)))
+        except OSError as taken:
+            # Only what runs inside the browser misses it.
+            log.warning("guest.no_loopback", port=port, why=taken.strerror)
 
     async def _serve(self) -> None:
         try:
@@ -107,7 +114,7 @@ class Guest:
         arguments = chrome.switches(
             directory=self._settings.directory,
             viewport=assignment.viewport,
-            root=chrome.is_root(),
+            sandbox=not chrome.unsandboxed(),
             shm=chrome.shm_size(),
             ignore_certificate_errors=assignment.ignore_certificate_errors,
         )
@@ -129,7 +136,8 @@ class Guest:
         self._outbox.put(Report(Event.BROWSER_UP, detail=version))
         self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
         self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
-        log.info("chrome.up", version=version, milliseconds=round((time.monotonic() - began) * 1000))
+        milliseconds = round((time.monotonic() - began) * 1000)
+        log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())
 
     def _watched(self) -> Chrome:
         assert self._chrome is not None  # noqa: S101 - it was started just before

@@ -133,6 +133,9 @@ def _complete_container(given: Mapping[str, Any], task: Mapping[str, Any]) -> Js
             f"Invalid setting for container '{name}'. "
             "At least one of 'memory' or 'memoryReservation' must be specified."
         )
+    if given.get("privileged"):
+        # Whoever may register a definition here would own the machine.
+        raise client_error(f"Container '{name}': privileged containers are not supported.")
     if not 0 <= given.get("stopTimeout", 0) <= 120:
         raise client_error(f"Invalid setting for container '{name}'. stopTimeout must be between 0 and 120.")
     container = dict(_CONTAINER_DEFAULTS) | dict(given)
@@ -158,8 +161,6 @@ def _check_fargate(body: Mapping[str, Any]) -> None:
         raise client_error(
             f"No Fargate configuration exists for given values: {body.get('cpu')} CPU, {body.get('memory')} memory."
         )
-    if any(one.get("privileged") for one in body["containerDefinitions"]):
-        raise client_error("Fargate does not support privileged containers.")
 
 
 def _fits_fargate(body: Mapping[str, Any]) -> bool:

@@ -47,18 +47,28 @@ def up(
     serve: Annotated[bool, typer.Option(help="Keep serving; otherwise stop after the proof.")] = True,
 ) -> None:
     """Start everything on this machine, prove that it works, and serve until Ctrl-C."""
-    from services.up import run_up  # noqa: PLC0415 - a service's own image holds no other service
-
+    with _all_of_it():
+        from services.up import run_up  # noqa: PLC0415 - a service's own image holds no other service
     run_up(out, proof=proof, serve=serve)
 
 
 @cli.command()
 def doctor() -> None:
     """Say what is missing on this machine, and how to get it."""
-    from services.doctor import report  # noqa: PLC0415
-
+    with _all_of_it():
+        from services.doctor import report  # noqa: PLC0415
     if not report(out):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _all_of_it() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise SettingsError(
+            f"this is for one machine with all of Wallcrawler on it, and {missing.name} is not"
+        ) from None
 
 
 @contextmanager

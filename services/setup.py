@@ -39,7 +39,8 @@ class SetupSettings(BaseSettings):
     image: Annotated[str, Field(description="The browser's image.")] = "wallcrawler-browser"
     cpu: Annotated[int, Field(ge=128, description="Of a browser, in 1/1024 of a core.")] = 1024
     memory: Annotated[int, Field(ge=512, description="Of a browser, in MiB.")] = 2048
-    keys: Annotated[Path, Field(description="The folder that gets the keys.")] = Path("/keys")
+    keys: Annotated[Path, Field(description="The folder that gets the keys that sign.")] = Path("/keys")
+    public: Annotated[Path, Field(description="The folder that gets the public keys.")] = Path("/public")
 
 
 def main() -> None:
@@ -55,22 +56,22 @@ def main() -> None:
         container=settings.container,
         browser=stack.Browser(ours.image, cpu=ours.cpu, memory=ours.memory),
     )
-    write_keys(ours.keys)
+    write_keys(ours.keys, ours.public)
     catalog = Catalog(DynamoTables(aws.dynamodb, settings.table_prefix), SystemClock())
     first_project(catalog, settings)
     log.info("setup.done", changes=made.session_changes_queue_url, events=made.task_events_queue_url)
 
 
-def write_keys(folder: Path) -> None:
+def write_keys(folder: Path, public_folder: Path) -> None:
     """The signing key for who signs, and the public ones for who only verifies; kept where they are there already."""
-    signing, public = folder / "signing-keys.pem", folder / "verify-keys.json"
+    signing, public = folder / "signing-keys.pem", public_folder / "verify-keys.json"
     try:
         if not signing.exists():
             with os.fdopen(os.open(signing, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(Signer.generate().pem())
         public.write_text(json.dumps(dict(Signer.from_pem(signing.read_bytes()).verify_keys)))
     except OSError as refused:
-        raise SettingsError(f"WALLCRAWLER_SETUP_KEYS: {folder} can't be written ({refused.strerror})") from None
+        raise SettingsError(f"WALLCRAWLER_SETUP_KEYS and _PUBLIC: {refused.filename} ({refused.strerror})") from None
 
 
 def first_project(catalog: Catalog, settings: Settings) -> None:

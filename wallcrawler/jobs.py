@@ -68,7 +68,8 @@ def _transport_options(broker_url: str, namespace: str) -> dict[str, Any]:
         return options | {
             "polling_interval": 0.05,
             "wait_time_seconds": 10,
-            "queue_name_prefix": f"{namespace or 'wallcrawler'}-",
+            # Not a prefix under which the queues of events and changes have their names.
+            "queue_name_prefix": f"{namespace or 'wallcrawler'}-jobs-",
         }
     return options | {
         "socket_connect_timeout": 2,
@@ -82,6 +83,8 @@ class CeleryJobs:
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        # What the broker's own library raises; SQS's is none of the above.
+        self._away = (*BROKER_AWAY, *app.connection_for_write().connection_errors)
 
     def provision(self, session_id: str) -> None:
         self._enqueue(PROVISION, session_id)
@@ -93,11 +96,11 @@ class CeleryJobs:
         try:
             with self._app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, timeout=2)
-        except BROKER_AWAY as away:
+        except self._away as away:
             raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None
 
     def _enqueue(self, name: str, session_id: str) -> None:
         try:
             self._app.send_task(name, args=[session_id])
-        except BROKER_AWAY as away:
+        except self._away as away:
             raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None

@@ -84,7 +84,7 @@ class Tables(Protocol):
        TryLater where the store is busy.
     3. `query` pages through one partition of a table or index, in the order of the sort key.
     4. Every acknowledged change of an item of the sessions table comes out of `changes` at least once, also after a
-       restart. Changes of one item come in order.
+       restart. An engine may repeat and reorder them: who hears of one reads the item.
     """
 
     def get(self, table: Table, key: str, sort: str | int | None = None) -> Item | None: ...

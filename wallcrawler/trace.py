@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from wallcrawler.errors import SettingsError
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -21,14 +23,18 @@ _provider: TracerProvider | None = None
 def configure(*, service: str, endpoint: str | None = None, exporter: SpanExporter | None = None) -> None:
     """Trace from now on, to an OTLP collector (its base URL, HTTP) or to `exporter`; without either nothing happens.
 
-    Headers, sampling and resource attributes are OpenTelemetry's own settings, OTEL_*.
+    Raises SettingsError where OpenTelemetry is not installed. Headers, sampling and resource attributes are its own
+    settings, OTEL_*.
     """
     global _provider  # noqa: PLW0603 - as logs are, traces are the process's
     if exporter is None and endpoint is None:
         return
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only who traces pays for it
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor  # noqa: PLC0415
+    try:
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - only who traces pays for it
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor  # noqa: PLC0415
+    except ImportError:
+        raise SettingsError("OTEL_EXPORTER_OTLP_ENDPOINT: traces need `pip install 'wallcrawler[trace]'`") from None
 
     provider = TracerProvider(resource=Resource.create({"service.name": f"wallcrawler-{service}"}))
     if exporter is not None:

@@ -31,7 +31,6 @@ def options(spec: ContainerSpec, *, seccomp: str | None) -> dict[str, Any]:
             for one in linux.get("tmpfs", ())
         },
         "security_opt": security,
-        "privileged": definition.get("privileged", False),
         "read_only": definition.get("readonlyRootFilesystem", False),
         "user": definition.get("user"),
         "working_dir": definition.get("workingDirectory"),

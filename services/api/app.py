@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from services.api import blobs, guest, health, projects, sessions
 from services.api.answers import NO_RETRY, Refusal, triple
 from wallcrawler import log as logs
-from wallcrawler.errors import NotFound, TryLater
+from wallcrawler.errors import NotFound, TryLater, WallcrawlerError
 from wallcrawler.local.blobs import DirectoryBlobs
 from wallcrawler.wiring import Ports
 
@@ -94,6 +94,12 @@ def _answer_errors(app: Flask) -> None:
     def busy(later: TryLater) -> Response:
         log.warning("http.busy", why=str(later))
         return triple(503, f"{later}; ask again in a moment", {"retry-after": str(max(1, round(later.after)))})
+
+    @app.errorhandler(WallcrawlerError)
+    def refused_to_us(refused: WallcrawlerError) -> Response:
+        # A store that refuses us is the operator's to see to; the text says what it said, and holds no secret.
+        log.error("http.unserved", why=str(refused))
+        return triple(503, "the server can't reach what it needs; its operator has to see to it", NO_RETRY)
 
     @app.errorhandler(HTTPException)
     def http(problem: HTTPException) -> Response:

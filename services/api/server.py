@@ -16,14 +16,16 @@ from wallcrawler.wiring import Ports
 #: Seconds for which an idle connection is kept open: longer than load balancers keep theirs.
 IDLE = 120
 
-#: Seconds at the end for the requests that are worked on.
-STOP_WITHIN = 10.0
+#: Seconds at the end for requests beyond the longest wait, and for the last bytes of their answers.
+STOP_WITHIN = 5.0
 
 
 class Server:
     """The API on a socket, served by threads of this process."""
 
     def __init__(self, ports: Ports, listener: socket.socket) -> None:
+        # A create that is cut off is asked for again, and is a second browser then.
+        self._patience = ports.settings.create_deadline + STOP_WITHIN
         self._server: Any = waitress.server.create_server(
             create_app(ports),
             sockets=[listener],
@@ -45,7 +47,7 @@ class Server:
     def stop(self) -> None:
         """Take no more requests, answer those that are worked on, and close every connection."""
         self._server.trigger.pull_trigger(partial(wasyncore.dispatcher.close, self._server))
-        self._server.task_dispatcher.shutdown(timeout=STOP_WITHIN)
+        self._server.task_dispatcher.shutdown(timeout=self._patience)
         self._server.trigger.pull_trigger(self._close_connections)
         self._thread.join(STOP_WITHIN)
         # Not before: a pull writes to its pipe, whose number would be somebody else's by then.

@@ -76,10 +76,15 @@ class Stack:
 
     def browsers(self) -> list[str]:
         """Names of the containers of browsers, those that have ended included."""
-        return [name for name in self._on_network("-a") if "-browser-" in name and not name.endswith("-browser-1")]
+        return [name for name in self._on_network("-a") if "-browser-" in name]
+
+    def address(self, service: str) -> str:
+        """The service's address, which says more than a name that is not found."""
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+        return self.docker("inspect", "-f", form, self.containers(service)[0]).split()[0]
 
     def _on_network(self, *more: str) -> list[str]:
-        return self.docker("ps", *more, "--filter", f"network={self.name}", "--format", "{{.Names}}").split()
+        return self.docker("ps", *more, "--filter", f"network={self.name}-browsers", "--format", "{{.Names}}").split()
 
     def create(self, **body: Any) -> dict[str, Any]:
         answer = self.http.post("/v1/sessions", json=body)

@@ -96,6 +96,28 @@ def test_the_browser_is_sandboxed_and_nobody(stack: Stack) -> None:
     assert "AWS_" not in environment
 
 
+def test_a_page_reaches_its_own_session_and_nothing_behind_it(stack: Stack) -> None:
+    """What an extension in the browser opens, and what a hostile page must not find: queue, tables, and ECS itself."""
+    session = stack.create(keepAlive=True)
+    opens = f"""new Promise(done => {{
+        const socket = new WebSocket("{session["connectUrl"]}");
+        socket.onopen = () => done(true); socket.onerror = () => done(false); }})"""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.connect_over_cdp(session["connectUrl"])
+        assert browser.contexts[0].pages[0].evaluate(opens) is True
+        browser.close()
+
+    (container,) = stack.browsers()
+    probe = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+    for host, port in (("localaws", 4570), ("redis", 6379), ("ministack", 4566), ("provisioner", 9100)):
+        with pytest.raises(subprocess.CalledProcessError):
+            stack.docker("exec", container, "python3", "-c", probe, host, str(port))
+        address = stack.address(host)
+        with pytest.raises(subprocess.CalledProcessError):
+            stack.docker("exec", container, "python3", "-c", probe, address, str(port))
+    stack.docker("exec", container, "python3", "-c", probe, "api", "8080")
+
+
 def test_a_container_that_is_killed_ends_its_session_with_the_reason(stack: Stack) -> None:
     """ECS's own word for it reaches the record, and the gateway tells the client."""
     session = stack.create(keepAlive=True)

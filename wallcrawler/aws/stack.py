@@ -83,7 +83,8 @@ def _task_definition(family: str, container: str, browser: Browser) -> dict[str,
                 "essential": True,
                 "stopTimeout": browser.stop_timeout,
                 "portMappings": [{"containerPort": 9223, "protocol": "tcp"}],
-                "linuxParameters": {"sharedMemorySize": browser.shm},
+                "linuxParameters": {"sharedMemorySize": browser.shm, "capabilities": {"drop": ["ALL"]}},
+                "dockerSecurityOptions": ["no-new-privileges"],
             }
         ],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from celery import Celery
 
@@ -50,9 +49,6 @@ def guest_environment(settings: Settings, api_url: str) -> dict[str, str]:
         "WALLCRAWLER_LOG_FORMAT": settings.log_format,
         "WALLCRAWLER_LOG_LEVEL": settings.log_level,
     }
-    gateway = urlsplit(settings.gateway_url or "")
-    if gateway.hostname in {"127.0.0.1", "localhost"}:
-        environment["WALLCRAWLER_GUEST_LOOPBACK_PORT"] = str(gateway.port or 80)
     if settings.chrome is not None:
         environment["WALLCRAWLER_CHROME"] = str(settings.chrome)
     return environment

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from wallcrawler import log as logs
 from wallcrawler.aws.blobs import S3Blobs
@@ -116,9 +117,17 @@ def _ecs_fleet(settings: Settings, aws: Clients) -> EcsFleet:
         security_groups=_listed(settings.security_groups),
         assign_public_ip=settings.assign_public_ip,
         use_public_address=settings.assign_public_ip,
-        environment=guest_environment(settings, settings.guest_api_url or ""),
+        environment=guest_environment(settings, settings.guest_api_url or "") | _loopback(settings),
         source=SqsSource(aws.sqs, settings.task_events_queue_url or "", translate=events),
     )
+
+
+def _loopback(settings: Settings) -> dict[str, str]:
+    """Where clients reach the gateway on their own loopback, a browser's pages reach their session on theirs."""
+    gateway = urlsplit(settings.gateway_url or "")
+    if gateway.hostname in {"127.0.0.1", "localhost"}:
+        return {"WALLCRAWLER_GUEST_LOOPBACK_PORT": str(gateway.port or 80)}
+    return {}
 
 
 def _listed(text: str) -> list[str]:

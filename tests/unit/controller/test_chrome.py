@@ -18,7 +18,7 @@ HERE = Path("/run/wc/session-1")
 
 
 def chosen(**different: object) -> list[str]:
-    common: dict[str, object] = {"directory": HERE, "viewport": (1280, 720), "root": False, "shm": ENOUGH_SHM}
+    common: dict[str, object] = {"directory": HERE, "viewport": (1280, 720), "sandbox": True, "shm": ENOUGH_SHM}
     return switches(**common | different)  # type: ignore[arg-type]
 
 
@@ -47,13 +47,13 @@ def test_the_window_is_as_much_larger_as_chrome_itself(viewport: tuple[int, int]
     assert f"--screen-info={{{screen}}}" in line
 
 
-@pytest.mark.parametrize("root", [True, False])
-def test_the_sandbox_is_on_for_everybody_but_root(root: bool) -> None:
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_the_sandbox_is_on_where_it_can_be(sandbox: bool) -> None:
     """For whom it does not work; the bar that warns of it is hidden, it would take its height from the page."""
-    line = chosen(root=root)
+    line = chosen(sandbox=sandbox)
 
-    assert ("--no-sandbox" in line) is root
-    assert ("--test-type" in line) is root
+    assert ("--no-sandbox" in line) is not sandbox
+    assert ("--test-type" in line) is not sandbox
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_certificate_errors_count_unless_they_are_not_to(ignored: bool) -> None:
 )
 def test_flags_that_would_break_clients_or_sessions_are_not_there(flag: str) -> None:
     """Stagehand brings an extension; a second context must not end Chrome; pages must not read each other."""
-    assert not any(part.startswith(flag) for part in chosen(root=True, shm=0, ignore_certificate_errors=True))
+    assert not any(part.startswith(flag) for part in chosen(sandbox=False, shm=0, ignore_certificate_errors=True))
 
 
 def test_one_list_of_disabled_features() -> None:
     """Chrome takes the last one, so that a second would undo the first."""
-    assert sum(flag.startswith("--disable-features=") for flag in chosen(root=True, shm=0)) == 1
+    assert sum(flag.startswith("--disable-features=") for flag in chosen(sandbox=False, shm=0)) == 1
 
 
 # -- What it knows ----------------------------------------------------------------------------------------------------
