@@ -135,6 +135,10 @@ class Source(Protocol):
 
     def ack(self, delivery: Delivery) -> None: ...
 
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        """They are still being worked on, and should not come again yet. Best effort: raises nothing."""
+        ...
+
 
 # -- Fleet ------------------------------------------------------------------------------------------------------------
 

@@ -68,9 +68,12 @@ def run(source: Source, app: Celery, into: str, stopping: threading.Event) -> No
 
 
 def _move_what_comes(source: Source, app: Celery, into: str, stopping: threading.Event) -> None:
-    for delivery in source.receive(WAIT):
-        if not _move(delivery, app, into, stopping):
-            return
+    deliveries = source.receive(WAIT)
+    for place, delivery in enumerate(deliveries):
+        while not _moved(delivery, app, into):
+            source.hold(deliveries[place:])
+            if stopping.wait(TRY_AGAIN_AFTER):
+                return
         try:
             source.ack(delivery)
         except TryLater as busy:
@@ -78,13 +81,10 @@ def _move_what_comes(source: Source, app: Celery, into: str, stopping: threading
             log.warning("pump.not_acknowledged", into=into, why=str(busy))
 
 
-def _move(delivery: Delivery, app: Celery, into: str, stopping: threading.Event) -> bool:
-    while not stopping.is_set():
-        try:
-            app.send_task(into, args=[delivery.body])
-        except BROKER_AWAY as away:
-            log.warning("pump.broker_away", into=into, why=type(away).__name__)
-            stopping.wait(TRY_AGAIN_AFTER)
-        else:
-            return True
-    return False
+def _moved(delivery: Delivery, app: Celery, into: str) -> bool:
+    try:
+        app.send_task(into, args=[delivery.body])
+    except BROKER_AWAY as away:
+        log.warning("pump.broker_away", into=into, why=type(away).__name__)
+        return False
+    return True

@@ -17,6 +17,7 @@ class Feed:
         self._waiting: deque[Delivery] = deque()
         self._unacknowledged: dict[int, Delivery] = {}
         self._count = 0
+        self.held: list[dict[str, Any]] = []
         for body in bodies:
             self.put(body)
 
@@ -29,6 +30,9 @@ class Feed:
         self._waiting.clear()
         self._unacknowledged |= {delivery.handle: delivery for delivery in received}
         return received
+
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        self.held += [delivery.body for delivery in deliveries]
 
     def ack(self, delivery: Delivery) -> None:
         self._unacknowledged.pop(delivery.handle, None)
@@ -56,6 +60,9 @@ class LosesFirstEvent:
             self._source.ack(received.pop(0))
         return received
 
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        self._source.hold(deliveries)
+
     def ack(self, delivery: Delivery) -> None:
         self._source.ack(delivery)
 
@@ -69,6 +76,9 @@ class RepeatsAndReorders:
     def receive(self, wait: float) -> Sequence[Delivery]:
         received = list(self._source.receive(wait))
         return [*reversed(received), *received]
+
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        self._source.hold(deliveries)
 
     def ack(self, delivery: Delivery) -> None:
         self._source.ack(delivery)
@@ -86,6 +96,9 @@ class SourceAway:
             self.left -= 1
             raise TryLater("the source does not answer", after=0)
         return self._source.receive(wait)
+
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        self._source.hold(deliveries)
 
     def ack(self, delivery: Delivery) -> None:
         self._source.ack(delivery)

@@ -158,3 +158,6 @@ class _Feed:
 
     def ack(self, delivery: Any) -> None:
         """What was taken is the pump's."""
+
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        """Likewise."""

@@ -10,7 +10,7 @@ from wallcrawler.aws.values import loaded_item
 from wallcrawler.messages import WIRE_VERSION, SessionChanged
 
 #: What is kept of a task. Never its overrides: their environment holds the guest's token.
-KEPT: Final = ("taskArn", "lastStatus", "desiredStatus", "version", "stopCode", "stoppedReason")
+KEPT: Final = ("lastStatus", "desiredStatus", "version", "stopCode", "stoppedReason")
 #: What is kept of each of its containers.
 KEPT_OF_CONTAINERS: Final = ("name", "lastStatus", "exitCode", "reason")
 #: What is kept of its interface.
@@ -34,6 +34,7 @@ def trimmed(envelope: Mapping[str, Any], *, cluster: str, family: str) -> dict[s
         return {
             "v": WIRE_VERSION,
             "startedBy": session_id,
+            "taskArn": detail["taskArn"],
             **{name: detail[name] for name in KEPT if name in detail},
             "containers": [
                 {name: one[name] for name in KEPT_OF_CONTAINERS if name in one} for one in detail.get("containers", ())
@@ -47,6 +48,11 @@ def trimmed(envelope: Mapping[str, Any], *, cluster: str, family: str) -> dict[s
 def _interface(attachment: Mapping[str, Any]) -> dict[str, Any]:
     details = [one for one in attachment.get("details", ()) if one["name"] in KEPT_OF_INTERFACES]
     return {"type": "eni", "details": details}
+
+
+def order_of(body: Mapping[str, Any]) -> tuple[str, int]:
+    """What a trimmed event tells of, and how new it is: `detail.version` grows with every change of a task."""
+    return str(body["taskArn"]), int(body.get("version", 0))
 
 
 def session_changed(record: Mapping[str, Any]) -> dict[str, Any] | None:

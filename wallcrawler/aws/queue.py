@@ -1,14 +1,15 @@
 """An SQS queue as a Source.
 
 At least once and in any order, as standard queues are: what is not acknowledged within the queue's visibility timeout
-comes again, also while a pump waits for its broker. That is harmless, because every consumer is idempotent.
+comes again. That is harmless, because every consumer is idempotent. What a message can be ordered by saves most of the
+work: of one thing, nothing that is as old as what was acknowledged before, or older, is handed out.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -32,18 +33,25 @@ LONGEST_WAIT: Final = 20
 LOOK: Final = 0.1
 #: Unreadable messages that are remembered, so that each is told of once and not whenever it comes again.
 REMEMBERED: Final = 1000
+#: Seconds for which a held message stays with its receiver.
+HELD: Final = 10
 
 #: From a message's JSON to a body, or None for what is not for us. Raises ValueError for what it can't read.
 Translate = Callable[[Mapping[str, Any]], dict[str, Any] | None]
+
+#: From a body to what it tells of, and a number that grows with what is new about it.
+Order = Callable[[Mapping[str, Any]], tuple[str, int]]
 
 
 class SqsSource:
     """The Source port on a queue. A message that can't be read stays, until the queue gives it to its DLQ."""
 
-    def __init__(self, client: SQSClient, queue_url: str, *, translate: Translate) -> None:
+    def __init__(self, client: SQSClient, queue_url: str, *, translate: Translate, order: Order | None = None) -> None:
         self._client = client
         self._url = queue_url
         self._translate = translate
+        self._order = order
+        self._newest: OrderedDict[str, int] = OrderedDict()
         self._told: deque[str] = deque(maxlen=REMEMBERED)
 
     def receive(self, wait: float) -> Sequence[Delivery]:
@@ -62,7 +70,7 @@ class SqsSource:
             except ValueError as unreadable:
                 self._tell(message, unreadable)
                 continue
-            if body is None:
+            if body is None or self._is_old(body):
                 foreign.append(message["ReceiptHandle"])
             else:
                 deliveries.append(Delivery(body, handle=message["ReceiptHandle"]))
@@ -77,6 +85,12 @@ class SqsSource:
         if not isinstance(message, dict):
             raise ValueError("not an object")
         return self._translate(message)
+
+    def _is_old(self, body: Mapping[str, Any]) -> bool:
+        if self._order is None:
+            return False
+        thing, number = self._order(body)
+        return number <= self._newest.get(thing, -1)
 
     def _tell(self, message: MessageTypeDef, unreadable: ValueError) -> None:
         """Neither the message nor the error's text: they may hold what a log must not."""
@@ -100,3 +114,18 @@ class SqsSource:
         """Raises TryLater, and then the message comes again."""
         with put_off("SQS"):
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=delivery.handle)
+        if self._order is not None:
+            thing, number = self._order(delivery.body)
+            self._newest[thing] = max(number, self._newest.pop(thing, -1))
+            if len(self._newest) > REMEMBERED:
+                self._newest.popitem(last=False)
+
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep them from others for another while."""
+        entries: Any = [
+            {"Id": str(place), "ReceiptHandle": delivery.handle, "VisibilityTimeout": HELD}
+            for place, delivery in enumerate(deliveries)
+        ]
+        # Where it fails they come again, which they may.
+        with suppress(TryLater), put_off("SQS"):
+            self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)

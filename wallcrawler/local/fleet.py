@@ -218,6 +218,9 @@ class _Feed:
     def ack(self, delivery: Delivery) -> None:
         """Nothing to do: what was taken off the feed is the pump's, which holds on to it until the broker has it."""
 
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        """Nothing to do, for the same reason."""
+
 
 def _packet(nursery_socket: socket.socket) -> bytes:
     """The next packet; empty when the nursery is gone."""

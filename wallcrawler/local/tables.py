@@ -216,6 +216,9 @@ class SqliteChanges:
             .fetchall()
         )
 
+    def hold(self, deliveries: Sequence[Delivery]) -> None:
+        """Nothing to do: what was handed out is handed out again by the next process alone."""
+
     def ack(self, delivery: Delivery) -> None:
         with self._tables._writing, self._tables._transaction() as db:
             db.execute("DELETE FROM changes WHERE id = ?", (delivery.handle,))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from wallcrawler import log as logs
 from wallcrawler.aws.blobs import S3Blobs
 from wallcrawler.aws.clients import Clients
-from wallcrawler.aws.events import session_changed, trimmed
+from wallcrawler.aws.events import order_of, session_changed, trimmed
 from wallcrawler.aws.fleet import EcsFleet
 from wallcrawler.aws.queue import SqsSource
 from wallcrawler.aws.tables import DynamoTables
@@ -118,7 +118,7 @@ def _ecs_fleet(settings: Settings, aws: Clients) -> EcsFleet:
         assign_public_ip=settings.assign_public_ip,
         use_public_address=settings.assign_public_ip,
         environment=guest_environment(settings, settings.guest_api_url or "") | _loopback(settings),
-        source=SqsSource(aws.sqs, settings.task_events_queue_url or "", translate=events),
+        source=SqsSource(aws.sqs, settings.task_events_queue_url or "", translate=events, order=order_of),
     )
 
 

@@ -87,6 +87,17 @@ def test_nothing_is_acknowledged_while_the_broker_is_away() -> None:
     assert source.unacknowledged == BODIES
 
 
+def test_what_waits_for_the_broker_is_held() -> None:
+    """The message that could not be moved, and those that were received with it."""
+    broker = Broker(away=1)
+    source = Witness(broker, *BODIES[:3])
+
+    with running(source, broker):
+        eventually(lambda: len(source.acknowledged) == 3)
+
+    assert source.held == BODIES[:3]
+
+
 def test_the_broker_comes_back() -> None:
     """Then everything is moved, in its order, once."""
     broker = Broker(away=3)

@@ -148,3 +148,53 @@ def test_a_queue_that_is_of_no_use_is_to_be_tried_later(
         source.receive(1)
     with pytest.raises(TryLater, match=code):
         source.ack(Delivery({}, "r0"))
+
+
+# -- order, hold ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_as_old_as_what_was_acknowledged_is_not_handed_out(script: Stubber, aws: Clients) -> None:
+    """A task's versions order its events: copies and latecomers go at once, another task's are its own."""
+
+    def told(*versions: tuple[str, int]) -> dict[str, Any]:
+        return messages(*({"task": task, "version": version} for task, version in versions))
+
+    source = SqsSource(aws.sqs, URL, translate=dict, order=lambda body: (body["task"], body["version"]))
+    script.add_response("receive_message", told(("a", 2)))
+    script.add_response("delete_message", {})
+    script.add_response("receive_message", told(("a", 2), ("a", 1), ("b", 1), ("a", 3)))
+    script.add_response("delete_message_batch", {"Successful": [], "Failed": []})
+
+    with script:
+        (first,) = source.receive(0)
+        source.ack(first)
+        later = source.receive(0)
+
+    assert [delivery.body for delivery in later] == [{"task": "b", "version": 1}, {"task": "a", "version": 3}]
+
+
+def test_what_was_not_acknowledged_comes_again(script: Stubber, aws: Clients) -> None:
+    """Only what a broker has taken makes others old."""
+    source = SqsSource(aws.sqs, URL, translate=dict, order=lambda body: (body["task"], body["version"]))
+    for _ in range(2):
+        script.add_response("receive_message", messages({"task": "a", "version": 2}))
+
+    with script:
+        assert [len(source.receive(0)) for _ in range(2)] == [1, 1]
+
+
+def test_held_messages_stay_for_another_while(script: Stubber, source: SqsSource) -> None:
+    """All in one call; a refusal is none, because coming again is allowed."""
+    entries = [{"Id": str(place), "ReceiptHandle": f"r{place}", "VisibilityTimeout": 10} for place in range(2)]
+    script.add_response(
+        "change_message_visibility_batch",
+        {"Successful": [], "Failed": []},
+        {"QueueUrl": URL, "Entries": entries},
+    )
+    script.add_client_error("change_message_visibility_batch", "ServiceUnavailable", http_status_code=503)
+
+    with script:
+        for _ in range(2):
+            source.hold([Delivery({}, handle=f"r{place}") for place in range(2)])
+
+    script.assert_no_pending_responses()
