@@ -21,13 +21,14 @@ up: $(VENV)/embedded chromium ## Start everything on this machine and serve unti
 
 # What can share a machine with others of its kind, and what wants it for itself: browsers, deadlines, whole stacks.
 SIDE_BY_SIDE := tests/unit tests/contract tests/deploy tests/integration/localaws
-ALONE := tests/integration tests/e2e tests/chaos tests/compose --ignore tests/integration/localaws
+ALONE := $(wildcard tests/integration/test_*.py) tests/integration/aws tests/integration/gateway \
+	tests/integration/localaws/test_docker.py tests/e2e tests/chaos tests/compose
 
 test: $(VENV)/dev chromium ## Run the tests; ARGS goes to pytest
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
-	@$(PYTHON) -m pytest -n 2 $(SIDE_BY_SIDE)
+	@$(PYTHON) -m pytest -n 2 $(SIDE_BY_SIDE) --ignore tests/integration/localaws/test_docker.py
 	@$(PYTHON) -m pytest $(ALONE)
 endif
 

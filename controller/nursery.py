@@ -81,6 +81,9 @@ class Nursery:
             packet, fds, _, _ = socket.recv_fds(self._platform, PACKET, 1)
         except OSError:
             packet, fds = b"", []
+        for fd in fds:
+            # Received ones are: a Chrome that held its guest's port would keep it open after the guest.
+            os.set_inheritable(fd, False)
         if not packet:
             self._close()
             return

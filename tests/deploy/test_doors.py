@@ -58,7 +58,7 @@ def test_each_door_leads_where_it_should_and_nowhere_else() -> None:
 
     assert rules == [
         ("${GuestHttp}", 10, "/guest/*", "${GuestTargets}"),
-        ("${Https}", 10, "${ApiHost} /guest/* /metrics", "404"),
+        ("${Https}", 10, "${ApiHost} ${GatewayHost} /guest/* /metrics", "404"),
         ("${Https}", 20, "${ApiHost}", "${ApiTargets}"),
         ("${Https}", 30, "${GatewayHost}", "${GatewayTargets}"),
     ]

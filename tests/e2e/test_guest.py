@@ -126,6 +126,16 @@ def test_the_token_is_in_no_process_and_reaches_no_page(platform: Platform, sess
             assert platform.api_key not in told
 
 
+def test_chrome_holds_no_socket_of_its_guest(platform: Platform, session: dict[str, Any]) -> None:
+    """The port is the guest's alone: it closes with it, and no page's process can accept on it."""
+    port = urlsplit(session["connectUrl"]).port
+
+    for process in platform.chromes():
+        listening = [one for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+        assert port not in {one.laddr.port for one in listening}
+    assert guest_of(platform, session["id"]).net_connections("tcp")[0].laddr.port == port
+
+
 def test_chromes_sandbox_is_on_where_it_can_be(platform: Platform, session: dict[str, Any]) -> None:
     """For everybody but root, for whom Chrome refuses to start with it."""
     assert session["status"] == "RUNNING"

@@ -134,7 +134,7 @@ def test_an_engine_is_asked_only_for_what_the_definition_says() -> None:
         definition={},
     )
 
-    assert options(bare, seccomp=None).keys() == {"privileged", "read_only", "log_config"}
+    assert options(bare, seccomp=None).keys() == {"read_only", "log_config"}
     assert options(bare, seccomp="{}")["security_opt"] == ["seccomp={}"]
 
 

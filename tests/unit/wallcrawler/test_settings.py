@@ -127,8 +127,8 @@ def test_secrets_are_not_shown_by_printing_settings(monkeypatch: pytest.MonkeyPa
         ("mode", ["embedded", "compose", "aws"], ["cloudy", ""]),
         (
             "gateway_url",
-            ["https://browsers.example", "http://10.0.0.1:8081/prefix"],
-            ["browsers.example", "ftp://x", "https://"],
+            ["https://browsers.example", "http://10.0.0.1:8081/"],
+            ["browsers.example", "ftp://x", "https://", "https://browsers.example/prefix"],
         ),
         ("guest_api_url", ["http://api:8080"], ["api:8080", ""]),
         ("launch_type", ["FARGATE", "EC2"], ["fargate"]),
