@@ -1,4 +1,4 @@
-"""The command line: `wallcrawler up | doctor | keys | sessions`."""
+"""The command line: `wallcrawler up | doctor | keys | projects | sessions`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.api.answers import timestamp
@@ -93,6 +94,11 @@ def _records() -> Iterator[tuple[Sessions, Catalog]]:
         tables.close()
 
 
+def _add_row(table: Table, *cells: str) -> None:
+    """What people and browsers wrote is text, whatever brackets are in it."""
+    table.add_row(*(escape(cell) for cell in cells))
+
+
 def _project(catalog: Catalog, wanted: str | None) -> Project:
     projects = sorted(catalog.projects(), key=lambda project: project.created_at)
     for project in projects:
@@ -112,7 +118,7 @@ def list_projects() -> None:
     table = Table("id", "name", "live", "concurrency", "default timeout (s)", "created", box=None)
     for project in projects:
         numbers = (str(project.active), str(project.concurrency), str(project.default_timeout))
-        table.add_row(project.id, project.name, *numbers, timestamp(project.created_at))
+        _add_row(table, project.id, project.name, *numbers, timestamp(project.created_at))
     out.print(table)
 
 
@@ -155,7 +161,7 @@ def list_keys(project: ProjectOption = None) -> None:
     table = Table("id", "begins with", "name", "created", "revoked", box=None)
     for key in keys:
         revoked = timestamp(key.revoked_at) if key.revoked_at else ""
-        table.add_row(key.hash[:12], key.hint + "\u2026", key.name, timestamp(key.created_at), revoked)
+        _add_row(table, key.hash[:12], key.hint + "\u2026", key.name, timestamp(key.created_at), revoked)
     out.print(table)
 
 
@@ -194,7 +200,7 @@ def list_sessions(
                 out.print(f"(the newest {limit}; --limit shows more)", style="dim")
                 break
             ended = timestamp(session.ended_at) if session.ended_at else ""
-            table.add_row(session.id, session.state, timestamp(session.created_at), ended, session.ended_reason or "")
+            _add_row(table, session.id, session.state, timestamp(session.created_at), ended, session.ended_reason or "")
             shown += 1
     out.print(table)
 
@@ -204,10 +210,10 @@ def show_session(session_id: str) -> None:
     """One session and everything that happened to it."""
     with _records() as (sessions, _):
         session, history = sessions.get(session_id), sessions.history(session_id)
-    out.print(f"[bold]{session.id}[/] {session.state} {session.ended_reason or ''}")
+    out.print(f"{session.id} {session.state} {session.ended_reason or ''}", markup=False)
     table = Table("at", "event", "to", "reason", "detail", box=None)
     for entry in history:
-        table.add_row(timestamp(entry.at), entry.event, entry.after, entry.reason or "", entry.detail or "")
+        _add_row(table, timestamp(entry.at), entry.event, entry.after, entry.reason or "", entry.detail or "")
     out.print(table)
 
 
@@ -216,7 +222,7 @@ def release_session(session_id: str) -> None:
     """Ask for a session's end. The running instance sees to it within a few seconds."""
     with _records() as (sessions, _):
         session = sessions.advance(session_id, Event.RELEASED, reason=Reason.RELEASED, detail="from the command line")
-    out.print(f"{session.id} is {session.state} ({session.ended_reason})")
+    out.print(f"{session.id} is {session.state} ({session.ended_reason})", markup=False)
 
 
 def main() -> None:

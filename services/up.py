@@ -50,6 +50,10 @@ def run_up(out: Console, *, proof: bool, serve: bool) -> None:
     instance = Embedded(settings)
     try:
         access = instance.start()
+    except KeyboardInterrupt:
+        out.print("interrupted")
+        return
+    try:
         out.print(f"[bold]Wallcrawler[/] listens on [bold]{access.url}[/]  (project {access.project.id})")
         if proof:
             _waterfall(out, prove(access.url, access.api_key))

@@ -88,7 +88,8 @@ def configure(*, service: str, fmt: Format = "console", level: str = "INFO") -> 
             *renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # One write a line: print() makes two of it, and other processes write to the same place.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.root.handlers[:] = [_FromLibraries()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -71,11 +71,20 @@ class Sessions:
         return Session.from_item(item)
 
     def advance(
-        self, session_id: str, event: Event, *, reason: str | None = None, detail: str | None = None, **facts: Any
+        self,
+        session_id: str,
+        event: Event,
+        *,
+        reason: str | None = None,
+        detail: str | None = None,
+        when: Callable[[Session], bool] | None = None,
+        **facts: Any,
     ) -> Session:
         """Let `event` happen to the session, and return what is now true.
 
-        A stale event changes nothing, and that is no error: callers look at the record. Raises NotFound, TryLater, and
+        A stale event changes nothing, and that is no error: callers look at the record. With `when`, the event only
+        happens to a record of which that is true: a deadline that was seen to pass may be met meanwhile. Raises
+        NotFound, TryLater, and
         ValueError for a reason whose word is not in the lifecycle.
         """
         if reason is not None:
@@ -83,7 +92,7 @@ class Sessions:
         for _ in range(RACES):
             seen = self.get(session_id)
             now = self._clock.now()
-            moved = seen.after(event, at=now, reason=reason, **facts)
+            moved = seen.after(event, at=now, reason=reason, **facts) if when is None or when(seen) else None
             if moved is None:
                 metrics.STALE_EVENTS.labels(event).inc()
                 log.debug("session.stale_event", happened=event, state=seen.state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
 from services.api import bodies
@@ -47,7 +49,7 @@ def blueprint(ports: Ports) -> Blueprint:
         reporting = authenticated(session_id)
         try:
             told = Report.from_wire(bodies.json_object(request))
-            facts = {"browser_up_at": ports.clock.now()} if told.event is Event.BROWSER_UP else {}
+            facts: dict[str, Any] = {"browser_up_at": ports.clock.now()} if told.event is Event.BROWSER_UP else {}
             with (
                 logs.about(session_id=session_id),
                 trace.span("guest.report", parent=reporting.traceparent, happened=told.event),

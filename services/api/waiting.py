@@ -69,7 +69,10 @@ def _enqueued(session_id: str, jobs: Jobs) -> bool:
 
 def _given_up(session: Session, *, sessions: Sessions, jobs: Jobs) -> Session:
     detail = f"it was {session.state} when the time was up"
-    session = sessions.advance(session.id, Event.EXPIRED, reason=Reason.CREATE_DEADLINE, detail=detail)
+    # The browser may have come up since the record was read; then it is the caller's.
+    session = sessions.advance(
+        session.id, Event.EXPIRED, reason=Reason.CREATE_DEADLINE, detail=detail, when=lambda seen: seen.starting
+    )
     if session.leaving:
         with suppress(TryLater):  # sweep asks again
             jobs.release(session.id)

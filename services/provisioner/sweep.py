@@ -68,12 +68,8 @@ class Sweep:
     def _row(self, session: Session, task: Task | None) -> str:
         """Bring one session forward; returns the kind of repair, or nothing."""
         now = self.clock.now()
-        if due := session.overdue(now):
-            event, reason = due
-            if self.sessions.advance(session.id, event, reason=reason, detail="found by sweep").leaving:
-                self.jobs.release(session.id)
-            log.info("sweep.overdue", reason=reason)
-            return "overdue"
+        if session.overdue(now):
+            return self._overdue(session, now)
         if session.leaving:
             if now < session.updated_at + LAST_RITES:
                 return ""
@@ -86,6 +82,20 @@ class Sweep:
             log.warning("sweep.located")
             return "unlocated"
         return ""
+
+    def _overdue(self, session: Session, now: float) -> str:
+        due = session.overdue(now)
+        assert due is not None  # noqa: S101 - just looked at
+        event, reason = due
+        # Rows are read before any of them is looked at: this one may have been met in time since.
+        still = self.sessions.advance(
+            session.id, event, reason=reason, detail="found by sweep", when=lambda seen: seen.overdue(now) == due
+        )
+        if not still.leaving:
+            return ""
+        self.jobs.release(session.id)
+        log.info("sweep.overdue", reason=reason)
+        return "overdue"
 
     def _without_task(self, session: Session, now: float) -> str:
         if session.task is not None:

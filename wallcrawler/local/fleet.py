@@ -40,6 +40,9 @@ REMEMBERED = 10_000
 #: Seconds from asking a guest to end until it is killed.
 GRACE = 10.0
 
+#: Seconds between attempts to start a nursery that the machine has no room for.
+REOPEN_EVERY = 1.0
+
 #: Bytes of the largest packet to or from the nursery.
 PACKET = 65_536
 
@@ -164,9 +167,23 @@ class ChildFleet:
         with self._lock:
             for task in self.tasks():
                 self._exited(task.session_id, None)
-            if not self._closing:
-                log.error("nursery.lost", status=status)
+            if self._closing:
+                return
+            log.error("nursery.lost", status=status)
+        while not self._reopened():
+            with self._lock:
+                self._empty.wait(REOPEN_EVERY)
+
+    def _reopened(self) -> bool:
+        with self._lock:
+            if self._closing:
+                return True
+            try:
                 self._open_nursery()
+            except OSError as refused:
+                log.error("nursery.not_opened", why=refused.strerror)
+                return False
+            return True
 
     def _exited(self, session_id: str, status: int | None) -> None:
         with self._lock:

@@ -64,10 +64,15 @@ class Home:
             raise SettingsError(
                 f"WALLCRAWLER_HOME: {self.path} is in use by process {holder}; stop it, or set another home"
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._lock = file
+        if not _is_at(file, path):
+            # Whoever held it has put it away since it was opened.
+            file.close()
+            self.lock()
+        else:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            self._lock = file
 
     def unlock(self) -> None:
         if self._lock is not None:
@@ -94,6 +99,13 @@ class Home:
 
     def store_key(self, key: str) -> None:
         _write_private(self.key_file, key.encode() + b"\n")
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.fstat(file.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def _write_private(path: Path, body: bytes) -> None:

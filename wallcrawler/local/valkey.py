@@ -114,7 +114,7 @@ class Valkey:
             log.warning("valkey.restarted", status=status)
             try:
                 self._process = self._start()
-            except SettingsError as broken:
+            except (SettingsError, OSError) as broken:
                 log.error("valkey.not_restarted", why=str(broken))
 
     def close(self) -> None:

@@ -229,3 +229,15 @@ def test_history_is_kept_as_long_as_the_longest_life_and_the_retention(
 def test_the_project_of_these_tests(project: Project) -> None:
     """The sums above stand on this."""
     assert (project.id, project.concurrency, project.active) == ("project-1", 3, 0)
+
+
+def test_a_deadline_that_was_met_meanwhile_ends_nobody(sessions: Sessions) -> None:
+    """Whoever saw it pass saw an older record; what is now true decides."""
+    sessions.create(a_session())
+    sessions.advance("session-1", Event.LOCATED, address="127.0.0.1:9223")
+    ready = sessions.advance("session-1", Event.BROWSER_UP, browser_up_at=NOW)
+
+    after = sessions.advance("session-1", Event.EXPIRED, reason=Reason.CREATE_DEADLINE, when=lambda seen: seen.starting)
+
+    assert after == ready
+    assert after.state is State.READY
