@@ -63,11 +63,13 @@ def prove(url: str, api_key: str) -> list[Step]:
 def _hops(history: list[dict[str, Any]], began_at: float, answered: float) -> list[Step]:
     """The create's hops, from the session's own history."""
     at = {entry["event"]: datetime.fromisoformat(entry["at"]).timestamp() - began_at for entry in history}
+    # The task's own event may overtake the record of its launch, which then has nothing new to tell.
+    launched = min(at[event] for event in ("LAUNCHED", "LOCATED") if event in at)
     ready = max(at["LOCATED"], at["BROWSER_UP"])
     marks = [
         ("store and enqueue", 0.0, at["CREATED"]),
-        ("launch the task", at["CREATED"], at["LAUNCHED"]),
-        ("start Chrome, have a CDP answer", at["LAUNCHED"], ready),
+        ("launch the task", at["CREATED"], launched),
+        ("start Chrome, have a CDP answer", launched, ready),
         ("wake the caller", ready, answered),
     ]
     # Times of the history are in whole milliseconds, so a hop may seem to end just before it began.

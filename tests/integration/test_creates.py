@@ -59,7 +59,9 @@ def test_a_create_goes_through_every_hop(platform: Platform) -> None:
     assert session["userMetadata"] == {"a": {"b": "c"}}
     assert session["connectUrl"].endswith(f"/?signingKey={session['signingKey']}")
     assert events[0] == "CREATED"
-    assert sorted(events[1:]) == ["BROWSER_UP", "LAUNCHED", "LOCATED"]
+    # The record of the launch has nothing new to tell where the task's own event overtook it.
+    assert set(events[1:]) - {"LAUNCHED"} == {"BROWSER_UP", "LOCATED"}
+    assert len(events) == len(set(events))
     assert platform.history(session["id"])[-1]["to"] == "READY"
 
 
