@@ -64,7 +64,7 @@ class Instance:
         """Megabytes resident and per cent of a core, of the process and its children, while nothing is asked."""
         family = self.family()
         before = sum(sum(process.cpu_times()[:2]) for process in family)
-        time.sleep(seconds)
+        time.sleep(seconds)  # this is what is measured
         spent = sum(sum(process.cpu_times()[:2]) for process in family) - before
         return sum(process.memory_info().rss for process in family) / 1e6, spent / seconds * 100
 
@@ -98,7 +98,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
             session = running.call("POST", "/v1/sessions", {})
             answered, answered_at = time.perf_counter(), time.time()
             results["create"].append((answered - began) * 1000)
-            time.sleep(0.05)
+            time.sleep(0.05)  # as long as the floor's Chromium lived
             began = time.perf_counter()
             running.call("POST", f"/v1/sessions/{session['id']}", RELEASE)
             results["release"].append((time.perf_counter() - began) * 1000)

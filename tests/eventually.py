@@ -16,4 +16,4 @@ def eventually(holds: Callable[[], object], *, within: float = 5.0) -> None:
     while not holds():
         if time.monotonic() > until:
             raise AssertionError(f"not within {within:g} s: {inspect.getsource(holds).strip()}")
-        time.sleep(LOOK_EVERY)
+        time.sleep(LOOK_EVERY)  # the one wait of all tests, so that none of them has its own
