@@ -39,7 +39,7 @@ def bare() -> Iterator[Bare]:
     arguments = switches(directory=directory, viewport=(1280, 720), sandbox=not unsandboxed(), shm=shm_size())
     began = time.perf_counter()
     process = subprocess.Popen(
-        [find_chrome(), *arguments], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0
+        [find_chrome(), *arguments, "about:blank"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0
     )
     assert process.stderr is not None
     try:

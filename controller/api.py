@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wallcrawler import log as logs
-from wallcrawler.assignment import Assignment, Report, Standing
+from wallcrawler.assignment import Assignment, Note, Report, Standing
 from wallcrawler.wire.http import ask
 
 log = logs.get()
@@ -47,6 +47,14 @@ class Api:
         """Say what was seen, until it is heard. Raises Final."""
         return Standing.from_wire(await self._persistently("POST", "/reports", report.as_wire()))
 
+    async def note(self, note: Note) -> Standing:
+        """Have a line put into the history, until it is heard. Raises Final."""
+        return Standing.from_wire(await self._persistently("POST", "/notes", note.as_wire()))
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One of the routes of a part, until it answers. Raises Final. `path` is behind the session's."""
+        return await self._persistently(method, path, body)
+
     async def _persistently(self, method: str, path: str, body: Any = None) -> Any:
         pause, longest = BACKOFF
         while True:
@@ -77,20 +85,22 @@ class Outbox:
     def __init__(self, api: Api, heard: Callable[[Standing], None]) -> None:
         self._api = api
         self._heard = heard
-        self._waiting: asyncio.Queue[Report] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Report | Note] = asyncio.Queue()
         self._task = asyncio.create_task(self._send())
 
-    def put(self, report: Report) -> None:
+    def put(self, report: Report | Note) -> None:
         self._waiting.put_nowait(report)
 
     async def _send(self) -> None:
         while True:
             report = await self._waiting.get()
+            happened = report.happened if isinstance(report, Note) else report.event
+            saying = self._api.note(report) if isinstance(report, Note) else self._api.report(report)
             try:
-                self._heard(await self._api.report(report))
-                log.debug("report.heard", happened=report.event)
+                self._heard(await saying)
+                log.debug("report.heard", happened=happened)
             except Final as refused:
-                log.warning("report.refused", happened=report.event, status=refused.status, why=str(refused))
+                log.warning("report.refused", happened=happened, status=refused.status, why=str(refused))
             finally:
                 self._waiting.task_done()
 

@@ -4,61 +4,123 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from controller.chrome import Endpoint
 
-Call = Callable[..., Awaitable[dict[str, Any]]]
+#: Called with an event's parameters and the session of the target that it is of.
+Listener = Callable[[dict[str, Any], str | None], None]
 
 #: Seconds that a page's size may take to be what was asked for.
 RESIZE_WITHIN = 2.0
 
 
-async def prepare(endpoint: Endpoint, viewport: tuple[int, int]) -> str:
+class Refused(LookupError):
+    """Chrome answered a command with an error."""
+
+
+class Connection:
+    """Commands, answers and events. Safe to use from many tasks at once."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._numbers = count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._listeners: dict[str, list[Listener]] = {}
+        self._reader = asyncio.create_task(self._read())
+
+    @classmethod
+    async def open(cls, endpoint: Endpoint, path: str | None = None) -> Connection:
+        """To the browser, or to another of its sockets. Raises OSError where there is none."""
+        url = f"ws://127.0.0.1:{endpoint.port}{path or endpoint.browser_path}"
+        try:
+            # Without pings: a Chrome that is busy with a page must not lose its guest.
+            return cls(await connect(url, max_size=None, compression=None, proxy=None, ping_interval=None))
+        except WebSocketException as refused:
+            raise OSError(f"no DevTools socket: {type(refused).__name__}") from None
+
+    def on(self, event: str, listener: Listener) -> None:
+        """Have the listener called with every event of this name, in order; it must not block, nor raise."""
+        self._listeners.setdefault(event, []).append(listener)
+
+    async def call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
+        """The command's result. Raises Refused, or OSError where Chrome went away."""
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        message = {"id": number, "method": method, "params": params}
+        try:
+            await self._socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
+            told = await answer
+        except ConnectionClosed:
+            raise OSError("Chrome closed the connection") from None
+        finally:
+            self._waiting.pop(number, None)
+        if "error" in told:
+            raise Refused(f"{method}: {told['error'].get('message')}")
+        result: dict[str, Any] = told["result"]
+        return result
+
+    async def _read(self) -> None:
+        try:
+            async for text in self._socket:
+                message = json.loads(text)
+                if (number := message.get("id")) is not None:
+                    if (answer := self._waiting.get(number)) and not answer.done():
+                        answer.set_result(message)
+                    continue
+                for listener in self._listeners.get(message["method"], ()):
+                    listener(message["params"], message.get("sessionId"))
+        except ConnectionClosed:
+            pass  # those who wait are told below
+        finally:
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(OSError("Chrome closed the connection"))
+
+    async def close(self) -> None:
+        """Safe to repeat, and where Chrome went already."""
+        with suppress(OSError, WebSocketException):
+            await self._socket.close()
+        self._reader.cancel()
+        await asyncio.wait({self._reader})
+
+
+async def prepare(connection: Connection, viewport: tuple[int, int]) -> str:
     """Have a real answer from Chrome, and its page at exactly this size; returns the browser's version.
 
-    Raises OSError or websockets' ConnectionClosed where Chrome is gone, LookupError where it has no page.
+    Raises OSError where Chrome is gone, Refused where it has no page.
     """
-    url = f"ws://127.0.0.1:{endpoint.port}{endpoint.browser_path}"
-    async with connect(url, max_size=None, compression=None, proxy=None) as socket:
-        numbers = iter(range(1, 1000))
-
-        async def call(method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
-            number = next(numbers)
-            message = {"id": number, "method": method, "params": params}
-            await socket.send(json.dumps(message | ({"sessionId": session} if session else {})))
-            while (answer := json.loads(await socket.recv())).get("id") != number:
-                pass
-            if "error" in answer:
-                raise LookupError(f"{method}: {answer['error']['message']}")
-            result: dict[str, Any] = answer["result"]
-            return result
-
-        version: str = (await call("Browser.getVersion"))["product"]
-        targets = (await call("Target.getTargets"))["targetInfos"]
-        page = next((target["targetId"] for target in targets if target["type"] == "page"), None)
-        if page is None:
-            page = (await call("Target.createTarget", url="about:blank"))["targetId"]
-        session = (await call("Target.attachToTarget", targetId=page, flatten=True))["sessionId"]
-
+    call = connection.call
+    version: str = (await call("Browser.getVersion"))["product"]
+    targets = (await call("Target.getTargets"))["targetInfos"]
+    page = next((target["targetId"] for target in targets if target["type"] == "page"), None)
+    if page is None:
+        page = (await call("Target.createTarget", url="about:blank"))["targetId"]
+    session = (await call("Target.attachToTarget", targetId=page, flatten=True))["sessionId"]
+    try:
         # The window's size was chosen so that this holds; where Chrome's own parts have another height, it is told.
-        if not await _fits(call, session, viewport, wait=False):
+        if not await _fits(connection, session, viewport, wait=False):
             window = (await call("Browser.getWindowForTarget", targetId=page))["windowId"]
             await call("Browser.setContentsSize", windowId=window, width=viewport[0], height=viewport[1])
             async with asyncio.timeout(RESIZE_WITHIN):
-                await _fits(call, session, viewport, wait=True)
-        return version
+                await _fits(connection, session, viewport, wait=True)
+    finally:
+        await call("Target.detachFromTarget", sessionId=session)
+    return version
 
 
-async def _fits(call: Call, session: str, viewport: tuple[int, int], *, wait: bool) -> bool:
+async def _fits(connection: Connection, session: str, viewport: tuple[int, int], *, wait: bool) -> bool:
     """Whether the page has this size; with `wait`, only answers when it has."""
     fits = f"innerWidth === {viewport[0]} && innerHeight === {viewport[1]}"
     when = (
         f"new Promise(done => {{ const look = () => {fits} && done(true); addEventListener('resize', look); look() }})"
     )
     expression = when if wait else fits
-    answer = await call("Runtime.evaluate", session, expression=expression, awaitPromise=wait)
+    answer = await connection.call("Runtime.evaluate", session, expression=expression, awaitPromise=wait)
     return answer["result"]["value"] is True

@@ -83,7 +83,7 @@ class ChromeDied(Exception):
 def switches(
     *, directory: Path, viewport: tuple[int, int], sandbox: bool, shm: int, ignore_certificate_errors: bool = False
 ) -> list[str]:
-    """Chrome's command line after the binary."""
+    """Chrome's command line between the binary and the page that it opens."""
     width, height = viewport
     chosen = [
         *FLAGS,
@@ -98,7 +98,7 @@ def switches(
         chosen.append("--disable-dev-shm-usage")
     if ignore_certificate_errors:
         chosen.append("--ignore-certificate-errors")
-    return [*chosen, "about:blank"]
+    return chosen
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -138,7 +138,7 @@ class Chrome:
         self.exited = asyncio.create_task(process.wait())
 
     @classmethod
-    async def start(cls, binary: str, arguments: list[str], directory: Path) -> Chrome:
+    async def start(cls, binary: str, arguments: list[str], directory: Path, surroundings: Mapping[str, str]) -> Chrome:
         """Raises ChromeDied where there is nothing to run."""
         (directory / "profile").mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -146,11 +146,12 @@ class Chrome:
                 *_dies_with_us(),
                 binary,
                 *arguments,
+                "about:blank",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 cwd=directory,
-                env=environment(directory),
+                env=dict(surroundings),
                 # A process group of its own; uvloop knows no process_group=0.
                 preexec_fn=os.setpgrp,
             )
@@ -185,6 +186,11 @@ class Chrome:
         await asyncio.wait({self._reader}, timeout=0.1)
         words = b" | ".join(line for line in self._lines if line)[-400:].decode(errors="replace")
         return ChromeDied(*diagnose(status, oom_kills=oom_kills() - self._oom_before, last_words=words))
+
+    async def left(self, within: float) -> bool:
+        """Whether it ended by itself within so many seconds."""
+        await asyncio.wait({self.exited}, timeout=within)
+        return self.exited.done()
 
     async def kill(self) -> None:
         """End the whole process group; returns when Chrome's main process is gone. Safe to repeat."""

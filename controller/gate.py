@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import cast
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from wallcrawler.tokens import Audience, InvalidToken, Verifier
@@ -22,11 +23,15 @@ class Kind(StrEnum):
     SOCKET = "socket"  # a WebSocket, spliced
     JSON = "json"  # an answer of Chrome whose URLs are rewritten
     ASSET = "asset"  # a file of Chrome's own DevTools front end
+    OWN = "own"  # answered by a part of the guest, and never by Chrome
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """`method` and `target` for Chrome, the headers that go with them, and what the caller may do."""
+    """`method` and `target` for Chrome, the headers that go with them, and what the caller may do.
+
+    What is OWN goes to the part `own`: `target` is then the path and query behind the part's own.
+    """
 
     kind: Kind
     method: str
@@ -34,6 +39,7 @@ class Pass:
     headers: Headers
     audience: Audience | None = None
     token: str = field(default="", repr=False)
+    own: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,13 @@ _SOCKET_PATHS = re.compile(r"/devtools/(browser|page)/[\w.-]+", re.ASCII)
 _VIEW_PATHS = re.compile(r"/devtools/page/[\w.-]+|/json(/list|/version)?/?", re.ASCII)
 _JSON_PATHS = re.compile(r"/json(/list|/version|/protocol|/new|/activate/[\w.-]+|/close/[\w.-]+)?/?", re.ASCII)
 _ASSET_PATHS = re.compile(r"/devtools/(?!page/|browser/)[\w./@-]+", re.ASCII)
-_SELENIUM_PATHS = re.compile(r"/(wd/hub|webdriver)(/.*)?")
+
+#: The guest's own paths: who answers under them, and whose tokens open them.
+OWN: tuple[tuple[re.Pattern[str], str, frozenset[Audience]], ...] = (
+    (re.compile(r"/control(?P<rest>/.*)"), "control", frozenset({"control"})),
+    (re.compile(r"/(?:wd/hub|webdriver)(?P<rest>/.*)?"), "webdriver", frozenset({"cdp"})),
+    (re.compile(r"/view(?P<rest>/.*)"), "view", frozenset({"cdp", "view", "watch"})),
+)
 
 
 class _Refused(Exception):
@@ -88,7 +100,7 @@ def _decided(head: Head, policy: Policy) -> Pass:
     path = unquote(raw_path)
     if policy.ended_reason is not None:
         raise _Refused(410, f"the session has ended: {policy.ended_reason}")
-    if not _known(path):
+    if not (_known(path) or (_own(raw_path) and ".." not in path.split("/"))):
         raise _Refused(404, "no such path")
     if policy.verifier is None or not policy.port:
         raise _Refused(503, "the browser is not ready yet")
@@ -97,10 +109,13 @@ def _decided(head: Head, policy: Policy) -> Pass:
     query = parse_qsl(raw_query, keep_blank_values=True)
     token = next((value for name, value in query if name == "signingKey"), "") or head.header("x-bb-signing-key")
     audience = _audience(token, policy.session_id, policy.verifier)
+    # As it came: what a part is asked for may hold a slash, or a question mark.
+    if found := _own(raw_path):
+        return _to_part(head, found, raw_query, audience, token)
+    if audience not in {"cdp", "view"}:
+        raise _Refused(403, "this token does not open the browser")
     if audience == "view" and not (_VIEW_PATHS.fullmatch(path) and head.method == "GET"):
         raise _Refused(403, "this token opens pages, and not the browser")
-    if _SELENIUM_PATHS.fullmatch(path):
-        raise _Refused(501, "Selenium is not served by this version of Wallcrawler")
     if _JSON_PATHS.fullmatch(path):
         target = _with_query(path, raw_query)
         return Pass(Kind.JSON, _method(head, "GET", "PUT"), target, _host(policy), audience, token)
@@ -111,16 +126,33 @@ def _audience(token: str, session_id: str, verifier: Verifier) -> Audience:
     if not token:
         raise _Refused(401, "a signingKey is needed, in the query or in the header x-bb-signing-key")
     try:
-        claims = verifier.verify(token, session_id=session_id, audiences=["cdp", "view"])
+        claims = verifier.verify(token, session_id=session_id, audiences=("cdp", "view", "watch", "control"))
     except InvalidToken as invalid:
         raise _Refused(401, str(invalid)) from None
-    return "view" if claims.audience == "view" else "cdp"
+    return cast("Audience", claims.audience)
+
+
+def _own(path: str) -> tuple[str, str, frozenset[Audience]] | None:
+    """The part that answers this path, the path behind its own, and whose tokens open it."""
+    for paths, name, audiences in OWN:
+        if found := paths.fullmatch(path):
+            return name, found["rest"] or "/", audiences
+    return None
+
+
+def _to_part(
+    head: Head, found: tuple[str, str, frozenset[Audience]], raw_query: str, audience: Audience, token: str
+) -> Pass:
+    name, rest, audiences = found
+    if audience not in audiences:
+        raise _Refused(403, "this token is for another use")
+    return Pass(Kind.OWN, head.method, _with_query(rest, raw_query), (), audience, token, own=name)
 
 
 def _known(path: str) -> bool:
     if ".." in path.split("/"):
         return False
-    known = (_SOCKET_PATHS, _JSON_PATHS, _ASSET_PATHS, _SELENIUM_PATHS)
+    known = (_SOCKET_PATHS, _JSON_PATHS, _ASSET_PATHS)
     return path == "/" or any(paths.fullmatch(path) for paths in known)
 
 

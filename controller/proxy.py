@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from controller import gate
 from controller.gate import Kind, Pass, Policy, Refusal
+from controller.parts import Handler, Request
 from wallcrawler.lifecycle import close_frame
-from wallcrawler.wire.caller import Caller, Head
+from wallcrawler.wire.caller import BadBody, Caller, Head
 from wallcrawler.wire.frames import close
 from wallcrawler.wire.http import ask
 from wallcrawler.wire.splice import Splice
@@ -32,6 +33,8 @@ class Proxy:
     def __init__(self, session_id: str, clients_changed: Callable[[int], None]) -> None:
         self.policy = Policy(session_id)
         self.phase = "boot"
+        #: Who answers what is the guest's own, by gate.OWN's names.
+        self.handlers: dict[str, Handler] = {}
         self._clients_changed = clients_changed
         self._splices: set[Splice] = set()
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -100,8 +103,21 @@ class GuestCaller(Caller):
             self.refuse(decision.status, decision.message)
         elif decision.kind is Kind.SOCKET:
             await self._splice(decision)
+        elif decision.kind is Kind.OWN:
+            await self._to_part(decision, head)
         else:
             await self._fetch(decision, head)
+
+    async def _to_part(self, passed: Pass, head: Head) -> None:
+        handler = self._proxy.handlers.get(passed.own)
+        if handler is None:
+            self.refuse(404, "no such path")
+            return
+        path, _, query = passed.target.partition("?")
+        try:
+            await handler(Request(head, path, query, passed.audience, self))
+        except BadBody as wrong:
+            self.refuse(wrong.status, str(wrong))
 
     async def _splice(self, passed: Pass) -> None:
         loop = asyncio.get_running_loop()

@@ -10,14 +10,17 @@ import asyncio
 import shutil
 import socket
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
-
-from websockets.exceptions import WebSocketException
+from typing import Any
 
 from controller import cdp, chrome
 from controller.api import Api, Final, Outbox
-from controller.chrome import Chrome, ChromeDied
+from controller.cdp import Connection
+from controller.chrome import Chrome, ChromeDied, Endpoint
+from controller.parts import Browser, Launch, Part, PartFailed
+from controller.parts import Guest as Surroundings
 from controller.proxy import Proxy
 from controller.settings import GuestSettings
 from wallcrawler import log as logs
@@ -31,6 +34,12 @@ log = logs.get()
 REASON_WITHIN = 0.3
 #: Seconds at the end for reports to be heard.
 REPORTED_WITHIN = 5.0
+
+#: Seconds that Chrome gets to put its profile away, where that is kept.
+CLOSED_WITHIN = 5.0
+
+#: The parts of every guest; the assignment's plan says what each has to do.
+PARTS: tuple[type[Part], ...] = ()
 
 #: The reason where the task is stopped and nobody can say why.
 STOPPED = Reason.TASK_STOPPED.because("terminated")
@@ -58,6 +67,9 @@ class Guest:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._assignment: Assignment | None = None
         self._chrome: Chrome | None = None
+        self._browser: Browser | None = None
+        self._parts: list[Part] = []
+        self._port = 0
         self._had_clients = False
 
     def stop(self) -> None:
@@ -71,10 +83,11 @@ class Guest:
 
     async def run(self, listener: socket.socket) -> int:
         """Returns the exit status: 0 where the session ended, 1 where its browser failed."""
+        self._port = listener.getsockname()[1]
         await self._proxy.listen(listener)
         if self._settings.loopback_port:
             await self._listen_inside(self._settings.loopback_port)
-        log.info("guest.booted", port=listener.getsockname()[1])
+        log.info("guest.booted", port=self._port)
         serving = asyncio.create_task(self._serve())
         try:
             ending = await self._ending
@@ -101,6 +114,8 @@ class Guest:
         except Final as final:
             log.info("guest.unassigned", status=final.status, why=str(final))
             self.end(Ending(STOPPED))
+        except PartFailed as failed:
+            self.end(Ending(failed.reason, Event.CRASHED, str(failed), failed=True))
         except ChromeDied as died:
             self.end(Ending(died.reason, Event.CRASHED, str(died), failed=True))
         except asyncio.CancelledError:
@@ -111,20 +126,46 @@ class Guest:
 
     async def _start_chrome(self, assignment: Assignment) -> None:
         began = time.monotonic()
+        launch = await self._prepared(assignment)
+        self._chrome = await Chrome.start(self._settings.chrome, launch.arguments, launch.directory, launch.environment)
+        endpoint = await self._chrome.endpoint()
+        try:
+            observer = await Connection.open(endpoint)
+            version = await cdp.prepare(observer, assignment.viewport)
+            self._browser = browser = Browser(endpoint, observer)
+            await asyncio.gather(*(part.begin(browser) for part in self._parts))
+        except OSError as lost:
+            log.warning("chrome.lost", why=type(lost).__name__)
+            raise await self._chrome.death() from None
+        self._open_gate(assignment, endpoint)
+        self._outbox.put(Report(Event.BROWSER_UP, detail=version))
+        self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
+        self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
+        milliseconds = round((time.monotonic() - began) * 1000)
+        log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())
+
+    async def _prepared(self, assignment: Assignment) -> Launch:
+        """Chrome's launch, with what every part had to add to it."""
+        directory = self._settings.directory
         arguments = chrome.switches(
-            directory=self._settings.directory,
+            directory=directory,
             viewport=assignment.viewport,
             sandbox=not chrome.unsandboxed(),
             shm=chrome.shm_size(),
             ignore_certificate_errors=assignment.ignore_certificate_errors,
         )
-        self._chrome = await Chrome.start(self._settings.chrome, arguments, self._settings.directory)
-        endpoint = await self._chrome.endpoint()
-        try:
-            version = await cdp.prepare(endpoint, assignment.viewport)
-        except (OSError, WebSocketException) as lost:
-            log.warning("chrome.lost", why=type(lost).__name__)
-            raise await self._chrome.death() from None
+        launch = Launch(directory, arguments, chrome.environment(directory))
+        guest = Surroundings(assignment, directory, self._port, self._api, self._outbox.put)
+        (directory / "profile").mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._parts = [part(guest) for part in PARTS]
+        await asyncio.gather(*(part.prepare(launch) for part in self._parts))
+        if launch.extensions:
+            arguments.append(f"--load-extension={','.join(map(str, launch.extensions))}")
+        return launch
+
+    def _open_gate(self, assignment: Assignment, endpoint: Endpoint) -> None:
+        for part in self._parts:
+            self._proxy.handlers |= part.handlers
         policy = replace(
             self._proxy.policy,
             verifier=Verifier(assignment.verify_keys),
@@ -133,11 +174,6 @@ class Guest:
         )
         self._proxy.admit(policy)
         self._proxy.phase = "serving"
-        self._outbox.put(Report(Event.BROWSER_UP, detail=version))
-        self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
-        self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
-        milliseconds = round((time.monotonic() - began) * 1000)
-        log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())
 
     def _watched(self) -> Chrome:
         assert self._chrome is not None  # noqa: S101 - it was started just before
@@ -185,17 +221,42 @@ class Guest:
             self._disarm(name)
         if ending.event is not None and ending.event is not Event.CRASHED:
             self._outbox.put(Report(ending.event, ending.reason, ending.detail))
-        # Chrome's profile is thrown away, so that it need not be asked. What has to be kept is put away before this.
-        killing = asyncio.create_task(self._chrome.kill()) if self._chrome else None
+        putting_away = asyncio.create_task(self._put_away())
         reason = ending.reason or await self._stopped_because()
         self._proxy.end(reason)
-        if killing is not None:
-            await killing
+        await putting_away
         last = Event.CRASHED if ending.event is Event.CRASHED else Event.DRAINED
         self._outbox.put(Report(last, reason, ending.detail))
         log.info("guest.ended", reason=reason, detail=ending.detail)
         cleaning = asyncio.to_thread(shutil.rmtree, self._settings.directory, ignore_errors=True)
         await asyncio.gather(cleaning, self._outbox.flush(REPORTED_WITHIN))
+
+    async def _put_away(self) -> None:
+        """Have the parts keep what is to be kept, before and after Chrome goes."""
+        if self._browser is not None:
+            await asyncio.gather(*(self._guarded(part, part.drain(self._browser)) for part in self._parts))
+        if self._chrome is not None:
+            if self._browser is not None and any(part.keeps_profile for part in self._parts):
+                await self._close_politely(self._chrome, self._browser)
+            # What is left of it has nothing that is kept, and need not be asked.
+            await self._chrome.kill()
+        if self._browser is not None:
+            await self._browser.observer.close()
+        await asyncio.gather(*(self._guarded(part, part.close()) for part in self._parts))
+
+    async def _close_politely(self, chrome: Chrome, browser: Browser) -> None:
+        with suppress(OSError, LookupError):
+            async with asyncio.timeout(CLOSED_WITHIN):
+                await browser.observer.call("Browser.close")
+        if not await chrome.left(CLOSED_WITHIN):
+            log.warning("chrome.lingers", seconds=CLOSED_WITHIN)
+
+    async def _guarded(self, part: Part, moment: Coroutine[Any, Any, None]) -> None:
+        """A session ends, and the other parts keep what is theirs, whatever becomes of this one's."""
+        try:
+            await moment
+        except Exception:
+            log.exception("part.failed", part=part.name)
 
     async def _stopped_because(self) -> str:
         with suppress(Final, OSError, TimeoutError):

@@ -42,6 +42,7 @@ MEANINGS: Final[Mapping[Reason, str]] = {
     Reason.TASK_STOPPED: "The guest's process ended, or the platform stopped; the word after the colon says how.",
     Reason.LAUNCH_FAILED: "The browser's task could not be started; the text after the colon says why.",
     Reason.CREATE_DEADLINE: "The browser was not ready in time.",
+    Reason.CONTEXT_FAILED: "The context's profile could not be given to the browser; it was not started without it.",
 }
 
 

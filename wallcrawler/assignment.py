@@ -2,6 +2,7 @@
 
     GET  /guest/v1/sessions/{id}/assignment  -> Assignment   404 unknown, 410 over; both are final
     POST /guest/v1/sessions/{id}/reports     Report -> Standing
+    POST /guest/v1/sessions/{id}/notes       Note -> Standing         a line for the session's history
     GET  /guest/v1/sessions/{id}             -> Standing
 
 Every call carries `Authorization: Bearer <guest token>`. JSON in camel case; unknown fields are ignored, so that an old
@@ -48,6 +49,8 @@ class Assignment:
     #: Ed25519 public keys by key id, base64url.
     verify_keys: Mapping[str, str] = field(default_factory=dict)
     ignore_certificate_errors: bool = False
+    #: What the guest's parts have to do, by their names; each part knows its own. It may hold secrets.
+    plan: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def as_wire(self) -> dict[str, Any]:
         return {
@@ -60,6 +63,7 @@ class Assignment:
             "linger": self.linger,
             "verifyKeys": dict(self.verify_keys),
             "ignoreCertificateErrors": self.ignore_certificate_errors,
+            "plan": dict(self.plan),
         }
 
     @classmethod
@@ -75,12 +79,13 @@ class Assignment:
             linger=wire["linger"],
             verify_keys=wire["verifyKeys"],
             ignore_certificate_errors=wire.get("ignoreCertificateErrors", False),
+            plan=wire.get("plan", {}),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a guest saw. `reason` is an `endedReason`; `detail` is for the history, at most 500 characters of it."""
+    """What a guest saw. `reason` is an `endedReason`; `detail` is for the history, at most DETAIL characters of it."""
 
     event: Event
     reason: str | None = None
@@ -100,7 +105,37 @@ class Report:
         for name, value in (("reason", reason), ("detail", detail)):
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"{name} must be a string")
-        return cls(Event(event), reason, detail[:500] if detail else None)
+        return cls(Event(event), reason, detail[:DETAIL] if detail else None)
+
+
+#: What a guest may put into the history that is no event of the lifecycle.
+NOTEWORTHY = frozenset(
+    {"CONTEXT_PERSISTED", "CONTEXT_CONFLICT", "CONTEXT_NOT_PERSISTED", "EGRESS_REFUSED", "FILE_LOST"}
+)
+
+#: Characters of a line's detail that are kept.
+DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the history. `happened` is one of NOTEWORTHY."""
+
+    happened: str
+    detail: str | None = None
+
+    def as_wire(self) -> dict[str, Any]:
+        return {"happened": self.happened, "detail": self.detail}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Note:
+        """Raises ValueError that names the field."""
+        happened, detail = wire.get("happened"), wire.get("detail")
+        if not isinstance(happened, str) or happened not in NOTEWORTHY:
+            raise ValueError(f"happened must be one of {', '.join(sorted(NOTEWORTHY))}")
+        if detail is not None and not isinstance(detail, str):
+            raise ValueError("detail must be a string")
+        return cls(happened, detail[:DETAIL] if detail else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     TASK_STOPPED = "task_stopped"
     LAUNCH_FAILED = "launch_failed"
     CREATE_DEADLINE = "create_deadline"
+    CONTEXT_FAILED = "context_failed"
 
     @classmethod
     def of(cls, ended_reason: str) -> Reason:
@@ -83,6 +84,7 @@ FINAL: Final[Mapping[Reason, State]] = {
     Reason.TASK_STOPPED: State.FAILED,
     Reason.LAUNCH_FAILED: State.FAILED,
     Reason.CREATE_DEADLINE: State.FAILED,
+    Reason.CONTEXT_FAILED: State.FAILED,
 }
 
 #: The WebSocket close code that tells a client why, in the range that RFC 6455 leaves to applications.
@@ -96,6 +98,7 @@ CLOSE_CODES: Final[Mapping[Reason, int]] = {
     Reason.TASK_STOPPED: 4012,
     Reason.LAUNCH_FAILED: 4013,
     Reason.CREATE_DEADLINE: 4014,
+    Reason.CONTEXT_FAILED: 4015,
 }
 
 _ENDINGS: Final[Mapping[Event, State | str]] = {

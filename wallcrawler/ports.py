@@ -61,8 +61,11 @@ class Add:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
+    """Remove the item, whatever it is; one that is not there is no error."""
+
     table: Table
     key: str
+    sort: str | int | None = None
 
 
 Write = Put | Add | Delete

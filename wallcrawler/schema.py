@@ -15,4 +15,24 @@ SESSION_EVENTS: Final = Table("session-events", "sessionId", sort="sequence", tt
 PROJECTS: Final = Table("projects", "projectId")
 API_KEYS: Final = Table("api-keys", "apiKeyHash", indexes=(KEYS_OF_PROJECT,))
 
-TABLES: Final = (SESSIONS, SESSION_EVENTS, PROJECTS, API_KEYS)
+#: What a session's guest has to do, proxies' passwords among it: in no stream, and gone with the session.
+SESSION_PLANS: Final = Table("session-plans", "sessionId", ttl="expiresAt")
+CONTEXTS: Final = Table("contexts", "contextId", indexes=(BY_PROJECT,))
+CONTEXT_VERSIONS: Final = Table("context-versions", "contextId", sort="number")
+EXTENSIONS: Final = Table("extensions", "extensionId", indexes=(BY_PROJECT,))
+CERTIFICATES: Final = Table("certificates", "certificateId", indexes=(BY_PROJECT,))
+#: Files that sessions downloaded.
+DOWNLOADS: Final = Table("downloads", "sessionId", sort="number", ttl="expiresAt")
+
+TABLES: Final = (
+    SESSIONS,
+    SESSION_EVENTS,
+    SESSION_PLANS,
+    PROJECTS,
+    API_KEYS,
+    CONTEXTS,
+    CONTEXT_VERSIONS,
+    EXTENSIONS,
+    CERTIFICATES,
+    DOWNLOADS,
+)

@@ -46,6 +46,8 @@ class Session:
     user_metadata: Mapping[str, Any] = field(default_factory=dict)
     #: The caller's browserSettings as they came, for what later parts read of them.
     browser_settings: Mapping[str, Any] = field(default_factory=dict)
+    #: The context whose profile the browser has, where there is one.
+    context_id: str | None = None
     task: str | None = None
     #: `host:port` of the guest.
     address: str | None = None

@@ -6,18 +6,20 @@ that nobody was faster, and writes the history and the project's count in the sa
 
 from __future__ import annotations
 
+import json
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from wallcrawler import log as logs
 from wallcrawler import metrics, trace
 from wallcrawler.errors import ConcurrencyReached, Conflict, NotFound, TryLater
 from wallcrawler.lifecycle import Event, Reason, State
-from wallcrawler.ports import Add, Clock, Put, Tables
-from wallcrawler.schema import BY_DEADLINE, BY_PROJECT, PROJECTS, SESSION_EVENTS, SESSIONS
+from wallcrawler.ports import Add, Clock, Delete, Put, Tables, Write
+from wallcrawler.schema import BY_DEADLINE, BY_PROJECT, PROJECTS, SESSION_EVENTS, SESSION_PLANS, SESSIONS
 from wallcrawler.session import Entry, Session
 
 log = logs.get()
@@ -33,20 +35,27 @@ class Sessions:
         self._tables = tables
         self._clock = clock
 
-    def create(self, session: Session, *, detail: str | None = None) -> Session:
-        """Store a new session and count it, in one transaction; `detail` goes into its history.
+    def create(self, session: Session, *, detail: str | None = None, plan: Mapping[str, Any] | None = None) -> Session:
+        """Store a new session and count it, in one transaction; `detail` goes into its history, and `plan` is what its
+        guest is told to do, by the name of the part that does it. A plan may hold secrets; it goes with the session.
 
         A session of this id that is there already is returned as it is, so that a create can be repeated. Raises
         ConcurrencyReached where the project is full, NotFound where there is no such project, TryLater.
         """
         first = Entry(session.id, session.version, session.created_at, "CREATED", session.state, detail=detail)
+        writes: list[Write] = [
+            Put(SESSIONS, session.as_item(), version=0),
+            Add(PROJECTS, session.project_id, {"active": 1, "version": 1}, below=("active", "concurrency")),
+            Put(SESSION_EVENTS, self._kept(first, session)),
+        ]
+        if plan:
+            kept_until = math.ceil(session.ends_at + session.retention)
+            writes.append(
+                Put(SESSION_PLANS, {"sessionId": session.id, "plan": json.dumps(plan), "expiresAt": kept_until})
+            )
         for _ in range(RACES):
             try:
-                self._tables.write(
-                    Put(SESSIONS, session.as_item(), version=0),
-                    Add(PROJECTS, session.project_id, {"active": 1, "version": 1}, below=("active", "concurrency")),
-                    Put(SESSION_EVENTS, self._kept(first, session)),
-                )
+                self._tables.write(*writes)
             except Conflict as conflict:
                 if conflict.index == 0:
                     return self.get(session.id)
@@ -62,6 +71,27 @@ class Sessions:
             raise NotFound(f"there is no project {project_id}")
         if project["active"] >= project["concurrency"]:
             raise ConcurrencyReached(int(project["concurrency"]))
+
+    def plan(self, session_id: str) -> dict[str, Any]:
+        """What the session's guest is told to do, by the name of the part that does it; nothing after its end."""
+        item = self._tables.get(SESSION_PLANS, session_id)
+        return dict(json.loads(item["plan"])) if item else {}
+
+    def note(self, session_id: str, happened: str, *, detail: str | None = None) -> Session:
+        """Put a line into the session's history that is no event of its lifecycle. Raises NotFound, TryLater."""
+        for _ in range(RACES):
+            seen = self.get(session_id)
+            now = self._clock.now()
+            noted = replace(seen, version=seen.version + 1)
+            entry = Entry(session_id, noted.version, now, happened, seen.state, detail=detail)
+            with suppress(Conflict):
+                self._tables.write(
+                    Put(SESSIONS, noted.as_item(), version=seen.version),
+                    Put(SESSION_EVENTS, self._kept(entry, noted)),
+                )
+                log.info("session.noted", happened=happened, detail=detail)
+                return noted
+        raise _contended(session_id)
 
     def get(self, session_id: str) -> Session:
         """What is now true. Raises NotFound."""
@@ -84,8 +114,7 @@ class Sessions:
 
         A stale event changes nothing, and that is no error: callers look at the record. With `when`, the event only
         happens to a record of which that is true: a deadline that was seen to pass may be met meanwhile. Raises
-        NotFound, TryLater, and
-        ValueError for a reason whose word is not in the lifecycle.
+        NotFound, TryLater, and ValueError for a reason whose word is not in the lifecycle.
         """
         if reason is not None:
             Reason.of(reason)
@@ -103,10 +132,10 @@ class Sessions:
                     self._write(seen, moved, entry)
                 _tell(seen, moved, event, detail)
                 return moved
-        raise TryLater(f"session {session_id} is being written by many at once", after=random.uniform(0.1, 0.5))  # noqa: S311
+        raise _contended(session_id)
 
     def _write(self, seen: Session, moved: Session, entry: Entry) -> None:
-        writes: list[Put | Add] = [
+        writes: list[Write] = [
             Put(SESSIONS, moved.as_item(), version=seen.version),
             Put(SESSION_EVENTS, self._kept(entry, moved)),
         ]
@@ -114,6 +143,8 @@ class Sessions:
             used = moved.updated_at - (moved.ready_at or moved.updated_at)
             amounts = {"active": -1, "version": 1, "browserSeconds": used, "proxyBytes": moved.proxy_bytes}
             writes.append(Add(PROJECTS, moved.project_id, amounts))
+            # Nobody has to do it any more, and it may hold passwords.
+            writes.append(Delete(SESSION_PLANS, moved.id))
         self._tables.write(*writes)
 
     def _kept(self, entry: Entry, session: Session) -> dict[str, Any]:
@@ -139,6 +170,10 @@ class Sessions:
             yield from page.items
             if (cursor := page.cursor) is None:
                 return
+
+
+def _contended(session_id: str) -> TryLater:
+    return TryLater(f"session {session_id} is being written by many at once", after=random.uniform(0.1, 0.5))  # noqa: S311
 
 
 def _tell(seen: Session, moved: Session, event: Event, detail: str | None) -> None:

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from jwt.utils import base64url_decode, base64url_encode
 
-Audience = Literal["cdp", "view", "guest"]
+Audience = Literal["cdp", "view", "watch", "control", "guest"]
 
-#: What a token may be used for: drive the browser, watch it, or speak for it to the API.
-AUDIENCES: tuple[Audience, ...] = ("cdp", "view", "guest")
+#: What a token may be used for: drive the browser, drive a page of it, only watch one, speak to the guest for the API,
+#: or speak to the API for the guest.
+AUDIENCES: tuple[Audience, ...] = ("cdp", "view", "watch", "control", "guest")
 
 #: Seconds by which two machines' clocks may differ.
 LEEWAY = 5

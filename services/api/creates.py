@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import Final
 
-from services.api import bodies, waiting
+from services.api import bodies, plans, waiting
 from services.api.answers import NO_RETRY, Refusal
 from wallcrawler import log as logs
 from wallcrawler import metrics, trace
@@ -63,12 +63,13 @@ class Creates:
         ports = self._ports
         ignored = not_applied(wish)
         note = f"not applied: {', '.join(ignored)}" if ignored else None
+        plan = plans.planned(wish, project, ports)
         session = new_session(wish, project, ports.settings, now=ports.clock.now(), id=session_id)
         with logs.about(session_id=session_id), trace.span("create", session_id=session_id, project_id=project.id):
             session = replace(session, traceparent=trace.traceparent())
             try:
                 with trace.span("store"):
-                    session = ports.sessions.create(session, detail=note)
+                    session = ports.sessions.create(session, detail=note, plan=plan)
             except ConcurrencyReached as full:
                 metrics.CREATES.labels("concurrency").inc()
                 raise Refusal(429, _full(full.limit), _rate_limit(full.limit)) from None

@@ -65,7 +65,7 @@ def addition(write: Add, prefix: str) -> Request:
 
 
 def deletion(write: Delete, prefix: str) -> Request:
-    return {"TableName": prefix + write.table.name, "Key": key_of(write.table, write.key)}
+    return {"TableName": prefix + write.table.name, "Key": key_of(write.table, write.key, write.sort)}
 
 
 def definition(table: Table, prefix: str) -> Request:

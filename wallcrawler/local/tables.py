@@ -244,7 +244,8 @@ def _apply(db: sqlite3.Connection, index: int, write: Write) -> bool:
     """Do one write; true if it is one that the feed tells of. Raises Conflict."""
     table = write.table
     if isinstance(write, Delete):
-        db.execute(f"DELETE FROM {_sql(table)} WHERE pk = ?", (write.key,))  # noqa: S608
+        sort = "" if write.sort is None else write.sort
+        db.execute(f"DELETE FROM {_sql(table)} WHERE pk = ? AND sk = ?", (write.key, sort))  # noqa: S608
         return False
     key = (
         (write.item[table.partition], write.item[table.sort] if table.sort else "")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from controller.gate import Kind, Pass, Policy, Refusal, decide
 from tests.unit.controller.gatekeeping import CDP, POLICY, SIGNER, UPGRADE, VIEW, ask, mint, passed, refused
-from wallcrawler.tokens import Signer
+from wallcrawler.tokens import Audience, Signer
 from wallcrawler.wire.caller import Head, phrase
 
 # -- Paths ------------------------------------------------------------------------------------------------------------
@@ -70,10 +70,24 @@ def test_assets(path: str, token: str, method: str) -> None:
     assert (answer.kind, answer.method, answer.target, answer.token) == (Kind.ASSET, method, path, "")
 
 
-@pytest.mark.parametrize("path", ["/wd/hub", "/wd/hub/session", "/webdriver", "/webdriver/session/1"])
-def test_selenium_is_said_not_to_be_served(path: str) -> None:
-    """To who has a token; it is no 404, because the API names this address."""
-    assert refused(ask(path, method="POST"))[0] == 501
+@pytest.mark.parametrize(
+    ("path", "part", "rest", "opens"),
+    [
+        ("/wd/hub", "webdriver", "/", {"cdp"}),
+        ("/webdriver/session/1", "webdriver", "/session/1", {"cdp"}),
+        ("/view/socket", "view", "/socket", {"cdp", "view", "watch"}),
+        ("/control/uploads/a%20b", "control", "/uploads/a%20b", {"control"}),
+    ],
+)
+def test_the_guests_own_paths(path: str, part: str, rest: str, opens: set[str]) -> None:
+    """They go to the part that answers them, and only for the uses that open it."""
+    audiences: tuple[Audience, ...] = ("cdp", "view", "watch", "control")
+    for audience in audiences:
+        answer = ask(path, method="POST", token=mint(audience))
+        if audience in opens:
+            assert (passed(answer).kind, passed(answer).own, passed(answer).target) == (Kind.OWN, part, rest)
+        else:
+            assert refused(answer)[0] == 403
     assert refused(ask(path, method="POST", token=""))[0] == 401
 
 

@@ -1,7 +1,8 @@
-"""What guests ask and report; wallcrawler/assignment.py has the wire. A guest's token speaks for its session alone."""
+"""A session's assignment, its standing, and what its guest reports."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -10,20 +11,16 @@ from services.api import bodies
 from services.api.answers import Refusal
 from wallcrawler import log as logs
 from wallcrawler import trace
-from wallcrawler.assignment import Assignment, Report, Standing
+from wallcrawler.assignment import Assignment, Note, Report, Standing
 from wallcrawler.lifecycle import Event
 from wallcrawler.session import Session
-from wallcrawler.tokens import InvalidToken, Verifier
 from wallcrawler.wiring import Ports
 
 
-def blueprint(ports: Ports) -> Blueprint:
-    routes = Blueprint("guest", __name__, url_prefix="/guest/v1/sessions/<session_id>")
-    verifier = Verifier(ports.signer.verify_keys)
-
+def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> None:
     @routes.get("/assignment")
     def assignment(session_id: str) -> Response:
-        session = authenticated(session_id)
+        session = speaking(session_id)
         if session.leaving or session.over:
             raise Refusal(410, f"session {session_id} has ended: {session.ended_reason}")
         return jsonify(
@@ -37,16 +34,17 @@ def blueprint(ports: Ports) -> Blueprint:
                 linger=session.linger,
                 verify_keys=ports.signer.verify_keys,
                 ignore_certificate_errors=bool(session.browser_settings.get("ignoreCertificateErrors")),
+                plan=ports.sessions.plan(session_id),
             ).as_wire()
         )
 
     @routes.get("")
     def standing(session_id: str) -> Response:
-        return jsonify(_standing(authenticated(session_id)))
+        return jsonify(_standing(speaking(session_id)))
 
     @routes.post("/reports")
     def report(session_id: str) -> Response:
-        reporting = authenticated(session_id)
+        reporting = speaking(session_id)
         try:
             told = Report.from_wire(bodies.json_object(request))
             facts: dict[str, Any] = {"browser_up_at": ports.clock.now()} if told.event is Event.BROWSER_UP else {}
@@ -61,17 +59,15 @@ def blueprint(ports: Ports) -> Blueprint:
             raise Refusal(400, f"body: {wrong}") from None
         return jsonify(_standing(session))
 
-    def authenticated(session_id: str) -> Session:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise Refusal(401, "a guest authenticates with a bearer token")
+    @routes.post("/notes")
+    def note(session_id: str) -> Response:
+        speaking(session_id)
         try:
-            verifier.verify(token, session_id=session_id, audiences=["guest"])
-        except InvalidToken as invalid:
-            raise Refusal(401, str(invalid)) from None
-        return ports.sessions.get(session_id)
-
-    return routes
+            told = Note.from_wire(bodies.json_object(request))
+        except ValueError as wrong:
+            raise Refusal(400, f"body: {wrong}") from None
+        with logs.about(session_id=session_id):
+            return jsonify(_standing(ports.sessions.note(session_id, told.happened, detail=told.detail)))
 
 
 def _standing(session: Session) -> dict[str, object]:
