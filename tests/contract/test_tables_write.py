@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.contract.items import a_project, a_session, persistently
+from tests.contract.items import a_project, a_session, an_entry, persistently
 from wallcrawler.errors import Conflict
 from wallcrawler.ports import Add, Delete, Put, Tables, Write
-from wallcrawler.schema import API_KEYS, PROJECTS, SESSIONS
+from wallcrawler.schema import API_KEYS, PROJECTS, SESSION_EVENTS, SESSIONS
 
 Name = Callable[[str], str]
 
@@ -174,6 +174,16 @@ def test_what_is_deleted_is_gone(tables: Tables, name: Name) -> None:
     assert tables.get(PROJECTS, name("a")) is None
     assert tables.get(PROJECTS, name("b")) is not None
     tables.write(Put(PROJECTS, a_project(name("a")), version=0))
+
+
+def test_of_a_list_what_is_deleted_is_one(tables: Tables, name: Name) -> None:
+    """Items with the same partition stay, and so does the list's order."""
+    tables.write(*(Put(SESSION_EVENTS, an_entry(name("s"), number)) for number in (1, 2, 3)))
+
+    tables.write(Delete(SESSION_EVENTS, name("s"), sort=2))
+
+    left = tables.query(SESSION_EVENTS, name("s")).items
+    assert [item["sequence"] for item in left] == [1, 3]
 
 
 # -- 2. write: all or none --------------------------------------------------------------------------------------------

@@ -241,3 +241,46 @@ def test_a_deadline_that_was_met_meanwhile_ends_nobody(sessions: Sessions) -> No
 
     assert after == ready
     assert after.state is State.READY
+
+
+# -- Plans and notes --------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_kept_apart_and_goes_with_its_session(sessions: Sessions, tables: SqliteTables) -> None:
+    """It may hold passwords: the record and its history, which are streamed, never do, and nothing is left at the end."""
+    plan = {"egress": {"proxies": [{"server": "http://proxy.example", "password": "s3cret"}]}}
+    sessions.create(a_session(), plan=plan)
+
+    planned = sessions.plan("session-1")
+    streamed = [*tables.changes().receive(0), *sessions.history("session-1"), sessions.get("session-1")]
+    sessions.advance("session-1", Event.CRASHED)
+
+    assert planned == plan
+    assert "s3cret" not in repr(streamed)
+    assert sessions.plan("session-1") == {}
+
+
+def test_a_session_without_a_plan_has_an_empty_one(sessions: Sessions) -> None:
+    """So has one that nobody knows: its guest has nothing to do."""
+    sessions.create(a_session())
+
+    assert sessions.plan("session-1") == sessions.plan("nobody") == {}
+
+
+def test_a_note_is_a_line_of_the_history_and_moves_nothing(sessions: Sessions) -> None:
+    """In the order in which things happened, and also after the end."""
+    sessions.create(a_session())
+
+    noted = sessions.note("session-1", "EGRESS_REFUSED", detail="169.254.169.254")
+    sessions.advance("session-1", Event.CRASHED)
+    sessions.note("session-1", "CONTEXT_NOT_PERSISTED")
+
+    assert noted.state is State.CREATING
+    assert [(entry.event, entry.after, entry.detail) for entry in sessions.history("session-1")] == [
+        ("CREATED", "CREATING", None),
+        ("EGRESS_REFUSED", "CREATING", "169.254.169.254"),
+        ("CRASHED", "FAILED", None),
+        ("CONTEXT_NOT_PERSISTED", "FAILED", None),
+    ]
+    with pytest.raises(NotFound):
+        sessions.note("nobody", "EGRESS_REFUSED")
