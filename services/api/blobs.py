@@ -1,24 +1,40 @@
-"""/blobs/: the signed URLs of a machine without S3. The signature is the authorisation."""
+"""/blobs/: the signed URLs where browsers reach no S3. The signature is the authorisation."""
 
 from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
 
 from flask import Blueprint, Response, request, send_file
 
 from services.api.answers import Refusal
-from wallcrawler.local.blobs import DirectoryBlobs
+from wallcrawler.errors import Conflict
+from wallcrawler.ports import Blobs
 
 
-def blueprint(blobs: DirectoryBlobs) -> Blueprint:
+@runtime_checkable
+class Served(Blobs, Protocol):
+    """Blobs whose URLs lead here."""
+
+    def admits(self, name: str, *, method: str, expires: str, signature: str, once: bool = False) -> bool: ...
+
+
+def blueprint(blobs: Served) -> Blueprint:
     routes = Blueprint("blobs", __name__)
 
     @routes.route("/blobs/<path:name>", methods=["GET", "PUT"])
     def blob(name: str) -> Response:
         expires, signature = request.args.get("expires", ""), request.args.get("signature", "")
         method = "GET" if request.method == "HEAD" else request.method
-        if not blobs.admits(name, method=method, expires=expires, signature=signature):
+        once = "once" in request.args
+        if not blobs.admits(name, method=method, expires=expires, signature=signature, once=once):
             raise Refusal(403, "the URL's signature is wrong or has expired")
         if method == "PUT":
-            blobs.put(name, request.stream)
+            if once and request.headers.get("If-None-Match") != "*":
+                raise Refusal(403, "the URL takes requests with If-None-Match: * alone")
+            try:
+                blobs.put(name, request.stream, once=once)
+            except Conflict:
+                raise Refusal(412, "there is such a blob already") from None
             return Response(status=204)
         return send_file(blobs.open(name), mimetype="application/octet-stream")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.contract.engines import BLOBS, BlobStore
 from tests.eventually import eventually
-from wallcrawler.errors import NotFound
+from wallcrawler.errors import Conflict, NotFound
 from wallcrawler.ports import Blobs
 
 Name = Callable[[str], str]
@@ -76,6 +76,17 @@ class Breaks(io.RawIOBase):
         if not first:
             raise ConnectionResetError("the connection was lost")
         return first
+
+
+def test_what_is_put_once_is_never_replaced(blobs: Blobs, name: Name) -> None:
+    """Unless by somebody who did not ask."""
+    blobs.put(name("a"), io.BytesIO(b"first"), once=True)
+
+    with pytest.raises(Conflict):
+        blobs.put(name("a"), io.BytesIO(b"second"), once=True)
+
+    assert read(blobs, name("a")) == b"first"
+    assert names(blobs, name("a")) == {name("a")}
 
 
 def test_half_a_body_is_no_body(blobs: Blobs, name: Name) -> None:
@@ -261,3 +272,24 @@ def test_a_url_stops_working(store: BlobStore, name: Name) -> None:
     assert store.ask("GET", short)[0] == 200
     eventually(lambda: store.ask("GET", short)[0] == 403, within=5)
     assert store.ask("GET", long)[0] == 200
+
+
+ONCE = {"If-None-Match": "*"}
+
+
+def test_a_url_may_be_to_write_once(store: BlobStore, name: Name) -> None:
+    """So that what was checked stays what it was, whoever still has the URL."""
+    url = store.blobs.url(name("a"), method="PUT", seconds=60, once=True)
+
+    assert store.ask("PUT", url, b"first", ONCE)[0] in {200, 204}
+    assert store.ask("PUT", url, b"second", ONCE)[0] == 412
+    assert read(store.blobs, name("a")) == b"first"
+
+
+def test_a_url_to_write_once_is_for_nobody_who_does_not_say_so(store: BlobStore, name: Name) -> None:
+    """Or it would be one to write as often as one likes."""
+    put(store.blobs, name("a"), b"first")
+    url = store.blobs.url(name("a"), method="PUT", seconds=60, once=True)
+
+    assert 400 <= store.ask("PUT", url, b"second")[0] < 500
+    assert read(store.blobs, name("a")) == b"first"

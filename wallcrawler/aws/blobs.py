@@ -11,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 from wallcrawler.aws.errors import code_of, translated
-from wallcrawler.errors import NotFound
+from wallcrawler.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -37,12 +37,25 @@ class S3Blobs:
         self._prefix = prefix
         self._transfer = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=PARTS)
 
-    def put(self, name: str, body: IO[bytes]) -> str:
+    def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str:
         """S3 puts the parts of a long body together at the very end; of one that broke off it keeps nothing."""
         hashed: Any = _Hashed(body)
+        if once and self._exists(name):
+            raise Conflict(0, "there is such a blob already")
         with translated("S3"):
             self._client.upload_fileobj(hashed, self._bucket, self._key(name), Config=self._transfer)
         return str(hashed.digest.hexdigest())
+
+    def _exists(self, name: str) -> bool:
+        """Asked just before, because long bodies can't be put on condition; who has a URL is held to it by S3."""
+        with translated("S3"):
+            try:
+                self._client.head_object(Bucket=self._bucket, Key=self._key(name))
+            except ClientError as failed:
+                if code_of(failed) in {"NoSuchKey", "NotFound", "404"}:
+                    return False
+                raise
+        return True
 
     def open(self, name: str) -> IO[bytes]:
         with translated("S3"):
@@ -67,14 +80,15 @@ class S3Blobs:
                 for found in page.get("Contents", ()):
                     yield found["Key"].removeprefix(self._prefix)
 
-    def url(self, name: str, *, method: str, seconds: float) -> str:
+    def url(self, name: str, *, method: str, seconds: float, once: bool = False) -> str:
         """Raises ValueError for a method that is neither GET nor PUT."""
         if method not in CALLS:
             raise ValueError(f"there are URLs for {' and '.join(CALLS)}, and none for {method}")
+        only = {"IfNoneMatch": "*"} if once else {}
         with translated("S3"):
             return self._client.generate_presigned_url(
                 CALLS[method],
-                Params={"Bucket": self._bucket, "Key": self._key(name)},
+                Params={"Bucket": self._bucket, "Key": self._key(name), **only},
                 ExpiresIn=max(1, int(seconds)),
             )
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import os
-import re
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-from wallcrawler.errors import NotFound
-
-_SECONDS = re.compile(r"[0-9]{1,12}")
+from wallcrawler.errors import Conflict, NotFound
+from wallcrawler.signatures import Signatures
 
 #: Bytes that are copied at once.
 CHUNK = 1 << 20
@@ -27,10 +23,10 @@ class DirectoryBlobs:
     def __init__(self, root: Path, *, base_url: str, secret: bytes) -> None:
         self._root = root
         self._base_url = base_url.rstrip("/")
-        self._secret = secret
+        self._signatures = Signatures(secret)
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def put(self, name: str, body: IO[bytes]) -> str:
+    def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         digest = hashlib.sha256()
@@ -43,7 +39,7 @@ class DirectoryBlobs:
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(half, path)
+            _place(Path(half), path, once=once)
         except BaseException:
             Path(half).unlink(missing_ok=True)
             raise
@@ -61,25 +57,21 @@ class DirectoryBlobs:
             path.unlink(missing_ok=True)
 
     def names(self, prefix: str) -> Iterator[str]:
-        for path in sorted(self._root.rglob("*")):
+        # No further up than the prefix leads: others may have many blobs.
+        folder = prefix.rpartition("/")[0]
+        for path in sorted((self._path(folder) if folder else self._root).rglob("*")):
             name = path.relative_to(self._root).as_posix()
             if path.is_file() and not name.startswith(".half-") and name.startswith(prefix):
                 yield name
 
-    def url(self, name: str, *, method: str, seconds: float) -> str:
+    def url(self, name: str, *, method: str, seconds: float, once: bool = False) -> str:
         self._path(name)
-        expires = int(time.time() + seconds)
-        query = urlencode({"expires": expires, "signature": self._signature(name, method, expires)})
+        query = self._signatures.query(name, method=method, seconds=seconds, once=once)
         return f"{self._base_url}/blobs/{quote(name)}?{query}"
 
-    def admits(self, name: str, *, method: str, expires: str, signature: str) -> bool:
+    def admits(self, name: str, *, method: str, expires: str, signature: str, once: bool = False) -> bool:
         """Whether a request carries what `url` made for it, in time."""
-        if not _SECONDS.fullmatch(expires) or int(expires) < time.time():
-            return False
-        return hmac.compare_digest(signature.encode(), self._signature(name, method, int(expires)).encode())
-
-    def _signature(self, name: str, method: str, expires: int) -> str:
-        return hmac.new(self._secret, f"{method}\n{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
+        return self._signatures.admits(name, method=method, expires=expires, signature=signature, once=once)
 
     def _path(self, name: str) -> Path:
         """Raises ValueError for a name that would lead out of the directory."""
@@ -87,3 +79,14 @@ class DirectoryBlobs:
         if not parts or name.startswith("/") or any(part in {"..", "."} or part.startswith(".half-") for part in parts):
             raise ValueError(f"not a blob's name: {name!r}")
         return self._root.joinpath(*parts)
+
+
+def _place(half: Path, path: Path, *, once: bool) -> None:
+    if not once:
+        os.replace(half, path)
+        return
+    try:
+        path.hardlink_to(half)
+    except FileExistsError:
+        raise Conflict(0, "there is such a blob already") from None
+    half.unlink()
