@@ -7,25 +7,16 @@ these the other modules look at the templates alone. The stack `redis` consists 
 from __future__ import annotations
 
 import json
-import re
 import runpy
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests.deploy.conftest import Emulator
-from tests.deploy.records import a_session
 from tests.deploy.templates import AWS, Template
-from tests.deploy.test_permissions import granted
-from wallcrawler.aws.tables import DynamoTables
-from wallcrawler.catalog import Catalog
-from wallcrawler.clock import SystemClock
-from wallcrawler.lifecycle import Event, State
 from wallcrawler.ports import Table
 from wallcrawler.schema import TABLES
-from wallcrawler.sessions import Sessions
 
 SCRIPT = runpy.run_path(str(AWS / "deploy"), run_name="deploy")
 STACKS = [name for name in SCRIPT["STACKS"] if name != "redis"]
@@ -203,80 +194,3 @@ def test_the_services_run_behind_their_doors(emulator: Emulator) -> None:
     described = ecs.describe_services(cluster="wallcrawler-services", services=services)["services"]
 
     assert {one["serviceName"]: one["desiredCount"] for one in described} == dict.fromkeys(services, 2)
-
-
-# -- What the product does is what its roles allow -------------------------------------------------------------------
-
-#: The permission that each of DynamoDB's calls, and each part of a transaction, needs.
-PERMISSIONS = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-
-
-class Auditor:
-    """Writes down which permissions a client's calls would have needed, as pairs of action and table."""
-
-    def __init__(self, client: Any) -> None:
-        self.needed: set[tuple[str, str]] = set()
-        client.meta.events.register("provide-client-params.dynamodb", self._heard)
-
-    def _heard(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
-        if model.name == "TransactWriteItems":
-            for part in params["TransactItems"]:
-                ((kind, request),) = part.items()
-                self.needed.add((f"dynamodb:{PERMISSIONS[kind]}", request["TableName"]))
-        else:
-            index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-            self.needed.add((f"dynamodb:{model.name}", params["TableName"] + index))
-
-
-def allowed(role: str) -> set[tuple[str, str]]:
-    """The role's permissions on tables; an index of a table stands as `table/index/*`."""
-    return {(action, resource.partition(":table/")[2]) for action, resource in granted(role) if ":table/" in resource}
-
-
-@pytest.mark.usefixtures("stacks")
-def test_each_role_allows_what_its_process_does_with_records(emulator: Emulator) -> None:
-    """A session's whole life on the real tables: every call of the API and of the provisioner is in its role."""
-    api, provisioner = Records(emulator), Records(emulator)
-    project = Records(emulator).catalog.add_project("p", concurrency=3, default_timeout=60)
-    key, _ = Records(emulator).catalog.add_key(project.id, name="k")
-
-    api.catalog.owner_of(key)
-    session = api.sessions.create(a_session("life", api.catalog.project(project.id).id, now=time.time()))
-    provisioner.sessions.advance(session.id, Event.LAUNCHED, task="arn")
-    provisioner.sessions.advance(session.id, Event.LOCATED, address="10.0.128.9:9223")
-    api.sessions.advance(session.id, Event.BROWSER_UP, browser_up_at=time.time())
-    listed = [one.id for one in api.sessions.of_project(project.id)]
-    due = [one.id for one in provisioner.sessions.in_state(State.READY)]
-    provisioner.sessions.advance(session.id, Event.EXITED)
-    history = [entry.event for entry in api.sessions.history(session.id)]
-    counted = next(one for one in provisioner.catalog.projects() if one.id == project.id)
-    provisioner.catalog.recount(counted, 0)
-    api.tables.ping()
-
-    assert (listed, due, history[0], history[-1]) == ([session.id], [session.id], "CREATED", "EXITED")
-    assert missing(api.needed, allowed("api-task")) == set()
-    assert missing(provisioner.needed, allowed("provisioner-task")) == set()
-    assert ("dynamodb:Query", "wallcrawler-sessions/index/status-expiresAt-index") in provisioner.needed
-
-
-class Records:
-    """The repositories of one process, with an auditor beside them."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        client = emulator.new_client("dynamodb")
-        self._auditor = Auditor(client)
-        self.tables = DynamoTables(client, "wallcrawler-")
-        self.sessions = Sessions(self.tables, SystemClock())
-        self.catalog = Catalog(self.tables, SystemClock())
-
-    @property
-    def needed(self) -> set[tuple[str, str]]:
-        return self._auditor.needed
-
-
-def missing(needed: set[tuple[str, str]], allowed: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    return {
-        (action, table)
-        for action, table in needed
-        if (action, table) not in allowed and (action, re.sub(r"/index/.*", "/index/*", table)) not in allowed
-    }

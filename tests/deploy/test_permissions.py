@@ -173,6 +173,30 @@ def test_history_is_only_added_to() -> None:
     assert may == {"dynamodb:PutItem", "dynamodb:Query"}
 
 
+def test_plans_are_read_by_the_api_alone() -> None:
+    """They may hold passwords of proxies. Whoever ends sessions deletes them in the same transaction, unread."""
+    table = ARN("dynamodb", "table/wallcrawler-session-plans")
+
+    may = {(role, action) for role in roles() for action, resource in granted(role) if resource == table}
+
+    assert may == {
+        ("api-task", "dynamodb:DeleteItem"),
+        ("api-task", "dynamodb:GetItem"),
+        ("api-task", "dynamodb:PutItem"),
+        ("provisioner-task", "dynamodb:DeleteItem"),
+    }
+
+
+def test_what_projects_keep_is_the_apis_alone() -> None:
+    """Contexts are logins, and extensions run in browsers: no worker reads or changes one."""
+    kept = ("contexts", "context-versions", "extensions", "certificates", "downloads")
+    tables = {ARN("dynamodb", f"table/wallcrawler-{name}") for name in kept}
+
+    may = {role for role in roles() for _, resource in granted(role) if resource.removesuffix("/index/*") in tables}
+
+    assert may == {"api-task"}
+
+
 def test_no_process_deletes_a_session_a_project_or_a_key() -> None:
     """Sessions go by TTL, projects and keys by their operator."""
     tables = {ARN("dynamodb", f"table/wallcrawler-{name}") for name in ("sessions", "projects", "api-keys")}
@@ -236,7 +260,7 @@ def test_secrets_go_to_those_who_need_them() -> None:
     }
 
 
-def test_presigned_urls_reach_three_prefixes_of_one_bucket() -> None:
+def test_presigned_urls_reach_four_prefixes_of_one_bucket() -> None:
     """What a presigned URL may do is what its signer may, which is the API and nobody else."""
     bucket = "arn:aws:s3:::${BucketName}"
 
@@ -244,8 +268,16 @@ def test_presigned_urls_reach_three_prefixes_of_one_bucket() -> None:
     assert {resource for action, resource in granted("api-task") if action.startswith("s3:")} == {
         bucket,
         f"{bucket}/contexts/*",
+        f"{bucket}/downloads/*",
         f"{bucket}/extensions/*",
-        f"{bucket}/sessions/*",
+        f"{bucket}/logs/*",
+    }
+    assert actions("api-task", "s3:") == {
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
     }
 
 

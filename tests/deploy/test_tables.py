@@ -8,11 +8,11 @@ import pytest
 
 from tests.deploy.templates import Template
 from wallcrawler.ports import Table
-from wallcrawler.schema import SESSIONS, TABLES
+from wallcrawler.schema import SESSION_PLANS, SESSIONS, TABLES
 from wallcrawler.settings import Settings
 
 #: Tables that the design names, for parts of it that the code may not have yet.
-DESIGNED = {"contexts", "extensions", "pool"}
+DESIGNED = {"pool"}
 
 STORED = {
     properties["TableName"].removeprefix("wallcrawler-"): properties
@@ -81,10 +81,11 @@ def test_only_sessions_have_a_stream_of_both_images() -> None:
 
 @pytest.mark.parametrize("name", STORED)
 def test_every_table_can_be_restored_is_encrypted_and_costs_nothing_at_rest(name: str) -> None:
-    """Point-in-time recovery, encryption, payment by request, and no deletion by accident."""
+    """Point-in-time recovery, but of what holds passwords; encryption, payment by request, no deletion by accident."""
     stored = STORED[name]
+    restorable = name != SESSION_PLANS.name
 
-    assert stored["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert stored["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": restorable}
     assert stored["SSESpecification"] == {"SSEEnabled": True}
     assert stored["BillingMode"] == "PAY_PER_REQUEST"
     assert stored["DeletionProtectionEnabled"] is True
@@ -106,8 +107,8 @@ def test_the_bucket_is_private_encrypted_and_speaks_tls_alone() -> None:
     assert statement["Resource"] == ["${Bucket.Arn}", "${Bucket.Arn}/*"]
 
 
-def test_artifacts_expire_and_contexts_do_not() -> None:
-    """A login that somebody keeps is not a file of one session."""
+def test_files_of_sessions_expire_and_contexts_and_extensions_do_not() -> None:
+    """A login that somebody keeps is not a file of one session; nor is an extension, which the next one may load."""
     (bucket,) = Template("data").resources("AWS::S3::Bucket").values()
 
     expiring = {
@@ -116,7 +117,7 @@ def test_artifacts_expire_and_contexts_do_not() -> None:
         if "Prefix" in rule
     }
 
-    assert expiring == {"sessions/": 30}
+    assert expiring == {"downloads/": 30, "logs/": 30}
 
 
 def test_records_are_kept_at_least_as_long_as_files() -> None:
