@@ -1,0 +1,1 @@
+"""What a browser, and whoever fetches for a caller, may connect to."""
