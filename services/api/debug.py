@@ -1,10 +1,11 @@
-"""/v1/sessions/{id}/debug: URLs with which a person looks at a session.
+"""/v1/sessions/{id}/debug: URLs with which a person looks at a session, takes it in hand, or only watches it.
 
 The list of pages is the guest's; it is asked with a token of its own, which only lets it look.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import urllib.request
@@ -22,6 +23,12 @@ _WHOLE = re.compile(r"[0-9]{1,5}")
 #: Seconds for which a guest may think about its list of pages.
 GUEST_WITHIN = 2.0
 
+#: Characters of the longest favicon that is told; pages write them, and may write whole pictures into them.
+LONGEST_FAVICON = 8_192
+
+#: What a favicon may be, so that nobody who shows one runs a page's script or opens a file.
+_FAVICON = re.compile(r"https?://[^\s\"'<>]+|data:image/[a-z0-9.+-]+[;,][^\s\"'<>]*", re.ASCII | re.IGNORECASE)
+
 
 def live_urls(session: Session, links: Links, expires_in: str | None, *, now: float) -> dict[str, Any]:
     """A SessionLiveUrls. Raises Refusal: 400 for expiresIn, 409 while starting, 410 after the end, 502."""
@@ -30,14 +37,15 @@ def live_urls(session: Session, links: Links, expires_in: str | None, *, now: fl
         raise Refusal(409, f"session {session.id} is still starting", NO_RETRY)
     if not session.connectable:
         raise Refusal(410, f"session {session.id} has ended: {session.ended_reason}")
-    token = links.token(session, "view", seconds=seconds, now=now)
+    view = links.token(session, "view", seconds=seconds, now=now)
+    watch = links.token(session, "watch", seconds=seconds, now=now)
     pages = [
-        _page(session, links, target, token) for target in _targets(session, links, token) if target["type"] == "page"
+        _named(target) | _urls(session, links, target["id"], view=view, watch=watch)
+        for target in _targets(session, links, view)
+        if target["type"] == "page"
     ]
-    first = pages[0]["debuggerUrl"] if pages else links.inspector_url(session, "", token)
-    return {
-        "debuggerUrl": first,
-        "debuggerFullscreenUrl": first,
+    # Chrome names first what was in front last.
+    return _urls(session, links, pages[0]["id"] if pages else "", view=view, watch=watch) | {
         "wsUrl": links.connect_url(session, links.token(session, "cdp", seconds=seconds, now=now)),
         "pages": pages,
     }
@@ -51,15 +59,24 @@ def _seconds(expires_in: str | None) -> int:
     return int(expires_in)
 
 
-def _page(session: Session, links: Links, target: dict[str, Any], token: str) -> dict[str, str]:
-    url = links.inspector_url(session, target["id"], token)
+def _named(target: dict[str, Any]) -> dict[str, Any]:
+    """What a page says of itself. Titles are text, and not safe as HTML."""
+    favicon = str(target.get("faviconUrl", ""))
+    shown = len(favicon) <= LONGEST_FAVICON and _FAVICON.fullmatch(favicon)
     return {
         "id": target["id"],
         "url": target["url"],
-        "title": target.get("title", ""),
-        "faviconUrl": target.get("faviconUrl", ""),
-        "debuggerUrl": url,
-        "debuggerFullscreenUrl": url,
+        # Chrome escapes it for HTML, as it does nothing else here.
+        "title": html.unescape(str(target.get("title", ""))),
+        "faviconUrl": favicon if shown else "",
+    }
+
+
+def _urls(session: Session, links: Links, page: str, *, view: str, watch: str) -> dict[str, Any]:
+    return {
+        "debuggerUrl": links.inspector_url(session, page, view),
+        "debuggerFullscreenUrl": links.live_url(session, page, view),
+        "readOnlyUrl": links.live_url(session, page, watch),
     }
 
 
