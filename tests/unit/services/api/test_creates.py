@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.api.answers import Refusal
 from services.api.bodies import CreateSession, checked
-from services.api.creates import new_session, not_applied, refuse_what_is_not_served
+from services.api.creates import new_session, not_applied
 from tests.unit.records import NOW
 from wallcrawler.lifecycle import State
 from wallcrawler.project import Project
@@ -97,28 +96,6 @@ def test_a_side_that_is_not_given_is_the_defaults(viewport: dict[str, Any], size
 
 
 @pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        ({"browserSettings": {"context": {"id": "c"}}}, "body/browserSettings/context"),
-        ({"extensionId": "e"}, "body/extensionId"),
-        ({"browserSettings": {"extensionId": "e"}}, "body/browserSettings/extensionId"),
-        ({"browserSettings": {"allowedDomains": ["example.com"]}}, "body/browserSettings/allowedDomains"),
-        ({"proxies": True}, "body/proxies"),
-        ({"proxies": [{"type": "external", "server": "http://p"}]}, "body/proxies"),
-        ({"proxySettings": {"caCertificates": ["c"]}}, "body/proxySettings/caCertificates"),
-    ],
-)
-def test_what_would_do_harm_by_being_ignored_is_refused(body: dict[str, Any], name: str) -> None:
-    """A login that is not there, an address that leaks: 501, by name, and no SDK tries again."""
-    with pytest.raises(Refusal) as refusal:
-        refuse_what_is_not_served(wish(**body))
-
-    assert refusal.value.status == 501
-    assert refusal.value.message.startswith(f"{name} is not served")
-    assert refusal.value.headers["x-should-retry"] == "false"
-
-
-@pytest.mark.parametrize(
     "body",
     [
         {},
@@ -131,8 +108,6 @@ def test_what_would_do_harm_by_being_ignored_is_refused(body: dict[str, Any], na
 )
 def test_what_asks_for_nothing_is_not_refused(body: dict[str, Any]) -> None:
     """Generated clients send the empty forms of all of it."""
-    refuse_what_is_not_served(wish(**body))
-
     assert created(**body).state is State.CREATING
 
 
@@ -141,17 +116,26 @@ def test_what_asks_for_nothing_is_not_refused(body: dict[str, Any]) -> None:
     [
         ({}, []),
         ({"solveCaptchas": True}, ["solveCaptchas"]),
-        ({"solveCaptchas": False, "blockAds": False, "recordSession": False, "logSession": False}, []),
+        ({"solveCaptchas": False, "recordSession": False, "fingerprint": {}, "captchaImageSelector": ""}, []),
         (
             {
+                "fingerprint": {"devices": ["mobile"]},
                 "os": "linux",
+                "captchaInputSelector": "#in",
+                "captchaImageSelector": "#image",
                 "verified": True,
                 "advancedStealth": True,
-                "blockAds": True,
                 "recordSession": True,
-                "logSession": True,
             },
-            ["advancedStealth", "verified", "blockAds", "recordSession", "logSession", "os"],
+            [
+                "captchaImageSelector",
+                "captchaInputSelector",
+                "advancedStealth",
+                "verified",
+                "recordSession",
+                "os",
+                "fingerprint",
+            ],
         ),
         ({"viewport": {"width": 10}, "ignoreCertificateErrors": True}, []),
     ],
@@ -159,3 +143,12 @@ def test_what_asks_for_nothing_is_not_refused(body: dict[str, Any]) -> None:
 def test_what_does_nothing_here_is_said(settings: dict[str, Any], names: list[str]) -> None:
     """By the names that the caller used, and only where it was asked for."""
     assert not_applied(wish(browserSettings=settings)) == names
+
+
+def test_where_a_proxy_should_be_is_said_to_do_nothing() -> None:
+    """The pool's proxies are where its operator has them; everything else of the list is followed."""
+    there = {"type": "browserbase", "geolocation": {"country": "SE"}}
+
+    assert not_applied(wish(proxies=[there, {"type": "none"}])) == ["proxies.geolocation"]
+    assert not_applied(wish(proxies=[{"type": "browserbase"}])) == []
+    assert not_applied(wish(proxies=True)) == []

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from services.api.answers import Refusal
-from services.api.debug import LONGEST, live_urls
+from services.api.debug import LONGEST, LONGEST_FAVICON, live_urls
 from tests.unit.records import a_ready_session, a_session
 from wallcrawler.lifecycle import State
 from wallcrawler.links import GRACE, Links
@@ -66,7 +66,7 @@ def claims(signer: Signer, url: str) -> Claims:
     """Of the token in a URL, or in the socket that a URL of the inspector names."""
     [socket] = parse_qs(urlsplit(url).query).get("ws", [url])
     [token] = parse_qs(urlsplit(f"//{socket}").query)["signingKey"]
-    return Verifier(signer.verify_keys).verify(token, session_id="session-1", audiences=["cdp", "view"])
+    return Verifier(signer.verify_keys).verify(token, session_id="session-1", audiences=["cdp", "view", "watch"])
 
 
 PAGE: dict[str, Any] = {
@@ -74,12 +74,12 @@ PAGE: dict[str, Any] = {
     "type": "page",
     "url": "https://example.com/",
     "title": "Example",
-    "faviconUrl": "f",
+    "faviconUrl": "https://example.com/favicon.ico",
 }
 
 
-def test_pages_are_listed_with_their_inspectors(guest: Guest, links: Links, signer: Signer) -> None:
-    """Every field is there, the worker is not, and the tokens only let somebody look."""
+def test_pages_are_listed_with_their_urls(guest: Guest, links: Links, signer: Signer) -> None:
+    """Every field is there, the worker is not, and each token is for what its URL is for."""
     guest.body = json.dumps(
         [{"id": "W", "type": "worker", "url": "w"}, PAGE, {"id": "B", "type": "page", "url": "u"}]
     ).encode()
@@ -92,11 +92,52 @@ def test_pages_are_listed_with_their_inspectors(guest: Guest, links: Links, sign
         name: PAGE[name] for name in ("id", "url", "title", "faviconUrl")
     }
     assert (second["title"], second["faviconUrl"]) == ("", "")
-    assert (
-        urls["debuggerUrl"] == urls["debuggerFullscreenUrl"] == first["debuggerUrl"] == first["debuggerFullscreenUrl"]
-    )
-    assert claims(signer, first["debuggerUrl"]).audience == "view"
-    assert claims(signer, urls["wsUrl"]).audience == "cdp"
+    of_a_page = ("debuggerUrl", "debuggerFullscreenUrl", "readOnlyUrl")
+    assert [urls[name] for name in of_a_page] == [first[name] for name in of_a_page]
+    assert urlsplit(first["debuggerUrl"]).path == "/devtools/inspector.html"
+    for name in ("debuggerFullscreenUrl", "readOnlyUrl"):
+        assert urlsplit(first[name]).path == "/view/index.html"
+        assert parse_qs(urlsplit(first[name]).query)["page"] == ["PAGE1"]
+    audiences = [claims(signer, urls[name]).audience for name in (*of_a_page, "wsUrl")]
+    assert audiences == ["view", "view", "watch", "cdp"]
+
+
+@pytest.mark.parametrize(
+    ("favicon", "shown"),
+    [
+        ("https://example.com/i.png", True),
+        ("http://example.com/i.png?a=b#c", True),
+        ("data:image/png;base64,AAAA", True),
+        ("DATA:image/svg+xml,%3Csvg%3E", True),
+        ("javascript:alert(1)", False),
+        ("data:text/html,<script>alert(1)</script>", False),
+        ("data:image/svg+xml,<svg onload='x'>", False),
+        ("file:///etc/passwd", False),
+        ("chrome://favicon", False),
+        ("https://example.com/' onerror='x", False),
+        ("data:image/png;base64," + "A" * LONGEST_FAVICON, False),
+        (7, False),
+        ("", False),
+    ],
+)
+def test_a_favicon_is_a_picture_or_nothing(guest: Guest, links: Links, favicon: object, shown: bool) -> None:
+    """Pages name what they like, and whoever lists sessions shows it."""
+    guest.body = json.dumps([PAGE | {"faviconUrl": favicon}]).encode()
+    session = ready(guest.address)
+
+    [page] = live_urls(session, links, None, now=session.created_at)["pages"]
+
+    assert page["faviconUrl"] == (favicon if shown else "")
+
+
+def test_titles_are_as_pages_have_them(guest: Guest, links: Links) -> None:
+    """Chrome writes them for HTML, once; nobody else here does."""
+    guest.body = json.dumps([PAGE | {"title": "&lt;b&gt; &amp;amp; &quot;it&#39;s&quot;"}]).encode()
+    session = ready(guest.address)
+
+    [page] = live_urls(session, links, None, now=session.created_at)["pages"]
+
+    assert page["title"] == '<b> &amp; "it\'s"'
 
 
 def test_the_guest_is_asked_with_a_token_that_only_looks(guest: Guest, links: Links, signer: Signer) -> None:
