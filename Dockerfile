@@ -31,21 +31,23 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml deploy/compose/requirements.py /src/
-RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml --only h11 uvloop websockets pyjwt structlog \
+RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml --only h11 uvloop websockets pyjwt structlog zstandard \
     > /src/guest.txt && pip install --no-cache-dir --requirement /src/guest.txt && pip uninstall --yes pip setuptools
 
 FROM python AS guest
 RUN apt-get update \
- && apt-get install -y --no-install-recommends chromium fonts-liberation util-linux \
+ && apt-get install -y --no-install-recommends chromium chromium-driver fonts-liberation libnss3-tools util-linux \
  && apt-get clean && rm -rf /var/lib/apt/lists/* /usr/share/doc /usr/share/icons /usr/share/locale/* /usr/share/man
 COPY --from=built-guest /opt/venv /opt/venv
 
 FROM guest AS browser
 COPY wallcrawler/__init__.py wallcrawler/assignment.py wallcrawler/lifecycle.py wallcrawler/log.py wallcrawler/tokens.py /app/wallcrawler/
+COPY wallcrawler/egress /app/wallcrawler/egress
 COPY wallcrawler/wire /app/wallcrawler/wire
 COPY controller /app/controller
 RUN python3 -m compileall -q /app
 USER wallcrawler
+ENV WALLCRAWLER_UPLOADS_DIR=/tmp/.uploads
 EXPOSE 9223
 HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9223/health', timeout=2)"]
 CMD ["python3", "-m", "controller"]

@@ -13,18 +13,18 @@ CHROMES := /usr/lib/chromium/chromium chromium chromium-browser google-chrome go
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: up test check bench docs clean help chromium
+.PHONY: up test check bench docs clean help chromium certutil chromedriver
 
-up: $(VENV)/embedded chromium ## Start everything on this machine and serve until Ctrl-C
+up: $(VENV)/embedded chromium certutil chromedriver ## Start everything on this machine and serve until Ctrl-C
 	@$(PYTHON) -m compileall -q wallcrawler services controller
 	@exec $(VENV)/bin/wallcrawler up $(ARGS)
 
 # What can share a machine with others of its kind, and what wants it for itself: browsers, deadlines, whole stacks.
 SIDE_BY_SIDE := tests/unit tests/contract tests/deploy tests/integration/localaws
 ALONE := $(wildcard tests/integration/test_*.py) tests/integration/aws tests/integration/gateway \
-	tests/integration/localaws/test_docker.py tests/e2e tests/chaos tests/compose
+	tests/integration/localaws/test_docker.py tests/e2e tests/conformance tests/chaos tests/compose
 
-test: $(VENV)/dev chromium ## Run the tests; ARGS goes to pytest
+test: $(VENV)/dev chromium certutil chromedriver ## Run the tests; ARGS goes to pytest
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
@@ -93,6 +93,16 @@ $(VENV)/dev: pyproject.toml $(VENV)/embedded
 
 chromium:
 	@for one in "$$WALLCRAWLER_CHROME" $(CHROMES); do command -v "$$one" >/dev/null && exit 0; done; \
-	 $(call packages,chromium fonts-liberation,no Chromium was found; run: apt-get install chromium (Debian) or dnf install chromium (Fedora)$(comma) or set WALLCRAWLER_CHROME)
+	 $(call packages,chromium fonts-liberation libnss3-tools,no Chromium was found; run: apt-get install chromium (Debian) or dnf install chromium (Fedora)$(comma) or set WALLCRAWLER_CHROME)
+
+# Sessions with certificates of their own need it, and no others.
+certutil:
+	@command -v certutil >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	  || ($(call packages,libnss3-tools,certutil could not be installed: sessions get no certificates of their own)) || true
+
+# Selenium needs it, and nobody else. Where Chromium is Debian's, its version is Chromium's own.
+chromedriver:
+	@command -v chromedriver >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null \
+	  || ($(call packages,chromium-driver,chromedriver could not be installed: Selenium finds none)) || true
 
 comma := ,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import lifecycle, proxy
+from benchmarks import egress, journal, lifecycle, proxy
 
 
 def p99(values: Sequence[float]) -> float:
@@ -22,7 +22,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args().rounds
-    life, wire = lifecycle.measure(rounds), proxy.measure(rounds)
+    life, wire, log = lifecycle.measure(rounds), proxy.measure(rounds), journal.measure(rounds)
+    way_out = egress.measure(rounds)
     median = statistics.median
     launch, leave = median(life["floor_launch"]), median(life["floor_exit"])
     rows = [
@@ -30,6 +31,11 @@ def main() -> int:
         ("release, POST to 200 (ms)", median(life["release"]), leave, 2.0, "bare Chromium, SIGTERM to exit"),
         ("CDP round trip (us)", wire["proxied_us"], wire["direct_us"], 1.4, "direct to Chrome"),
         ("2 MB answer (ms)", wire["proxied_2mb_ms"], wire["direct_2mb_ms"], 1.1, "direct to Chrome"),
+        ("81 requests 40 ms away, logged (ms)", log["logged_40"], log["unlogged_40"], 1.1, "logSession: false"),
+        ("the same without a way (ms)", log["logged_0"], log["unlogged_0"], 2.0, "logSession: false"),
+        ("page, 61 requests, http (ms)", way_out["http_egress"], way_out["http_direct"], 1.1, "without egress"),
+        ("page, 61 requests, https (ms)", way_out["https_egress"], way_out["https_direct"], 1.1, "without egress"),
+        ("CDP round trip, logged (us)", log["logged_us"], log["unlogged_us"], 1.1, "logSession: false"),
     ]
     limits = [
         ("READY written to answered, p99 (ms)", p99(life["wake"]), 25.0),

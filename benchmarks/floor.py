@@ -34,12 +34,16 @@ class Bare:
 
 
 @contextmanager
-def bare() -> Iterator[Bare]:
+def bare(*more: str) -> Iterator[Bare]:
+    """With `more` switches than sessions have."""
     directory = Path(tempfile.mkdtemp(prefix="wc-floor-"))
     arguments = switches(directory=directory, viewport=(1280, 720), sandbox=not unsandboxed(), shm=shm_size())
     began = time.perf_counter()
     process = subprocess.Popen(
-        [find_chrome(), *arguments, "about:blank"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, process_group=0
+        [find_chrome(), *arguments, *more, "about:blank"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        process_group=0,
     )
     assert process.stderr is not None
     try:

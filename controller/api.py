@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from wallcrawler import log as logs
@@ -52,7 +53,8 @@ class Api:
         return Standing.from_wire(await self._persistently("POST", "/notes", note.as_wire()))
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """One of the routes of a part, until it answers. Raises Final. `path` is behind the session's."""
+        """One of the routes of a part, until it answers. Raises Final. `path` is behind the session's; a body of bytes
+        is JSON already."""
         return await self._persistently(method, path, body)
 
     async def _persistently(self, method: str, path: str, body: Any = None) -> Any:
@@ -66,7 +68,7 @@ class Api:
             pause = min(pause * 2, longest)
 
     async def _once(self, method: str, path: str, body: Any = None) -> Any:
-        sent = json.dumps(body).encode() if body is not None else b""
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
         answer = await ask(self._base + path, method=method, headers=self._headers, body=sent)
         if answer.status >= 500:
             raise OSError(f"the API answered {answer.status}")
@@ -80,11 +82,13 @@ class Api:
 
 
 class Outbox:
-    """Reports, one after another, in the order in which they were put in."""
+    """Reports, one after another, in the order in which they were put in; each says how many bytes went through
+    proxies until it is sent."""
 
-    def __init__(self, api: Api, heard: Callable[[Standing], None]) -> None:
+    def __init__(self, api: Api, heard: Callable[[Standing], None], proxy_bytes: Callable[[], int] = int) -> None:
         self._api = api
         self._heard = heard
+        self._proxy_bytes = proxy_bytes
         self._waiting: asyncio.Queue[Report | Note] = asyncio.Queue()
         self._task = asyncio.create_task(self._send())
 
@@ -95,7 +99,10 @@ class Outbox:
         while True:
             report = await self._waiting.get()
             happened = report.happened if isinstance(report, Note) else report.event
-            saying = self._api.note(report) if isinstance(report, Note) else self._api.report(report)
+            if isinstance(report, Note):
+                saying = self._api.note(report)
+            else:
+                saying = self._api.report(replace(report, proxy_bytes=self._proxy_bytes()))
             try:
                 self._heard(await saying)
                 log.debug("report.heard", happened=happened)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
@@ -16,6 +17,9 @@ from controller.chrome import Endpoint
 
 #: Called with an event's parameters and the session of the target that it is of.
 Listener = Callable[[dict[str, Any], str | None], None]
+
+#: How Chrome begins an event.
+_EVENT = re.compile(r'\{"method":"([\w.]+)"')
 
 #: Seconds that a page's size may take to be what was asked for.
 RESIZE_WITHIN = 2.0
@@ -69,6 +73,8 @@ class Connection:
     async def _read(self) -> None:
         try:
             async for text in self._socket:
+                if (event := _EVENT.match(str(text))) and event[1] not in self._listeners:
+                    continue  # most of what Chrome tells of its network
                 message = json.loads(text)
                 if (number := message.get("id")) is not None:
                     if (answer := self._waiting.get(number)) and not answer.done():

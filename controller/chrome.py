@@ -143,7 +143,7 @@ class Chrome:
         (directory / "profile").mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             process = await asyncio.create_subprocess_exec(
-                *_dies_with_us(),
+                *dies_with_us(),
                 binary,
                 *arguments,
                 "about:blank",
@@ -239,7 +239,7 @@ def shm_size() -> int:
     return shm.f_frsize * shm.f_blocks
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
     """A prefix that has the kernel end Chrome when this process is killed, where there is one."""
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -73,6 +73,9 @@ _VIEW_PATHS = re.compile(r"/devtools/page/[\w.-]+|/json(/list|/version)?/?", re.
 _JSON_PATHS = re.compile(r"/json(/list|/version|/protocol|/new|/activate/[\w.-]+|/close/[\w.-]+)?/?", re.ASCII)
 _ASSET_PATHS = re.compile(r"/devtools/(?!page/|browser/)[\w./@-]+", re.ASCII)
 
+#: Files of the live view's page: like those of DevTools, the same for everybody.
+_PAGE_PATHS = re.compile(r"/view(?P<rest>/(?:index\.html|view\.css|view\.js))")
+
 #: The guest's own paths: who answers under them, and whose tokens open them.
 OWN: tuple[tuple[re.Pattern[str], str, frozenset[Audience]], ...] = (
     (re.compile(r"/control(?P<rest>/.*)"), "control", frozenset({"control"})),
@@ -106,6 +109,8 @@ def _decided(head: Head, policy: Policy) -> Pass:
         raise _Refused(503, "the browser is not ready yet")
     if _ASSET_PATHS.fullmatch(path):
         return _asset(head, path, policy)
+    if page := _PAGE_PATHS.fullmatch(path):
+        return Pass(Kind.OWN, _method(head, "GET"), page["rest"], (), own="view")
     query = parse_qsl(raw_query, keep_blank_values=True)
     token = next((value for name, value in query if name == "signingKey"), "") or head.header("x-bb-signing-key")
     audience = _audience(token, policy.session_id, policy.verifier)

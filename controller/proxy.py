@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from controller import gate
@@ -27,6 +27,9 @@ CHROME_WITHIN = 10.0
 REASON_WITHIN = 0.5
 
 
+Introduce = Callable[[Head], Awaitable[Head | Refusal]]
+
+
 class Proxy:
     """All connections of one guest. `clients_changed` is called with the number of clients that drive the browser."""
 
@@ -35,8 +38,11 @@ class Proxy:
         self.phase = "boot"
         #: Who answers what is the guest's own, by gate.OWN's names.
         self.handlers: dict[str, Handler] = {}
+        #: Has callers of old forms introduced to the gate.
+        self.introduce: Introduce | None = None
         self._clients_changed = clients_changed
         self._splices: set[Splice] = set()
+        self._attending = 0
         self._reason: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._servers: list[asyncio.Server] = []
 
@@ -64,8 +70,18 @@ class Proxy:
             splice.finish(close(*close_frame(reason)))
 
     @property
+    def ended(self) -> asyncio.Future[str]:
+        """Done when everybody was told why it ends."""
+        return self._reason
+
+    @property
     def clients(self) -> int:
-        return sum(splice.drives for splice in self._splices)
+        return sum(splice.drives for splice in self._splices) + self._attending
+
+    def attend(self, clients: int) -> None:
+        """So many clients drive the browser in another way than by a socket."""
+        self._attending = clients
+        self._clients_changed(self.clients)
 
     def joined(self, splice: Splice) -> None:
         self._splices.add(splice)
@@ -99,6 +115,9 @@ class GuestCaller(Caller):
             self.answer(200, {"phase": self._proxy.phase})
             return
         decision = gate.decide(head, self._proxy.policy)
+        if isinstance(decision, Refusal) and decision.status == 401 and self._proxy.introduce is not None:
+            introduced = await self._proxy.introduce(head)
+            decision = introduced if isinstance(introduced, Refusal) else gate.decide(introduced, self._proxy.policy)
         if isinstance(decision, Refusal):
             self.refuse(decision.status, decision.message)
         elif decision.kind is Kind.SOCKET:
@@ -109,13 +128,17 @@ class GuestCaller(Caller):
             await self._fetch(decision, head)
 
     async def _to_part(self, passed: Pass, head: Head) -> None:
-        handler = self._proxy.handlers.get(passed.own)
+        path, _, query = passed.target.partition("?")
+        # Several parts may share one of the gate's paths: the first step behind it then says whose it is.
+        step, slash, rest = path.removeprefix("/").partition("/")
+        if shared := self._proxy.handlers.get(f"{passed.own}/{step}"):
+            path = slash + rest or "/"
+        handler = shared or self._proxy.handlers.get(passed.own)
         if handler is None:
             self.refuse(404, "no such path")
             return
-        path, _, query = passed.target.partition("?")
         try:
-            await handler(Request(head, path, query, passed.audience, self))
+            await handler(Request(head, path, query, passed.audience, self, self._proxy.ended, passed.token))
         except BadBody as wrong:
             self.refuse(wrong.status, str(wrong))
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
 
 from wallcrawler.log import Format
 
@@ -45,6 +46,11 @@ class GuestSettings:
     chrome: str = ""
     #: Where the session's own directory is made. Unix sockets live below it: keep it short.
     run_dir: Path = Path(tempfile.gettempdir())
+    #: Where files lie that clients upload; None: in the session's own directory. In a container of its own a session
+    #: has the path that Browserbase's clients know.
+    uploads_dir: Path | None = None
+    #: `host:port` of the control plane besides the API, with commas between: pages never reach them.
+    closed: str = ""
     log_format: Format = "json"
     log_level: str = "INFO"
 
@@ -52,6 +58,19 @@ class GuestSettings:
     def directory(self) -> Path:
         """The session's own directory: profile, home and temporary files, all gone at the end."""
         return self.run_dir / self.session_id[:13]
+
+    @property
+    def internal(self) -> tuple[str, ...]:
+        """`host:port` of what no page may reach."""
+        api = urlsplit(self.api_url)
+        host = f"[{api.hostname}]" if ":" in (api.hostname or "") else api.hostname
+        places = [f"{host}:{api.port or (443 if api.scheme == 'https' else 80)}"]
+        places += [f"localhost:{self.loopback_port}"] if self.loopback_port else []
+        return (*places, *(place for place in self.closed.split(",") if place))
+
+    @property
+    def uploads(self) -> Path:
+        return self.uploads_dir or self.directory / "uploads"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> GuestSettings:
@@ -75,6 +94,8 @@ class GuestSettings:
             loopback_port=_port(env, "WALLCRAWLER_GUEST_LOOPBACK_PORT", "0"),
             chrome=env.get("WALLCRAWLER_CHROME") or find_chrome(),
             run_dir=Path(env.get("WALLCRAWLER_RUN_DIR") or tempfile.gettempdir()),
+            uploads_dir=Path(env["WALLCRAWLER_UPLOADS_DIR"]) if env.get("WALLCRAWLER_UPLOADS_DIR") else None,
+            closed=env.get("WALLCRAWLER_EGRESS_CLOSED", ""),
             log_format=cast("Format", log_format),
             log_level=log_level,
         )

@@ -10,16 +10,17 @@ import asyncio
 import shutil
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 from controller import cdp, chrome
 from controller.api import Api, Final, Outbox
 from controller.cdp import Connection
 from controller.chrome import Chrome, ChromeDied, Endpoint
-from controller.parts import Browser, Launch, Part, PartFailed
+from controller.company import Company
+from controller.introductions import Introductions
+from controller.parts import Browser, Handler, Launch, PartFailed
 from controller.parts import Guest as Surroundings
 from controller.proxy import Proxy
 from controller.settings import GuestSettings
@@ -30,16 +31,14 @@ from wallcrawler.tokens import Verifier
 
 log = logs.get()
 
-#: Seconds to learn from the API why the task is being stopped.
+#: Seconds to learn from the API why the task is being stopped, and between questions.
 REASON_WITHIN = 0.3
+REASON_EVERY = 0.03
 #: Seconds at the end for reports to be heard.
 REPORTED_WITHIN = 5.0
 
 #: Seconds that Chrome gets to put its profile away, where that is kept.
 CLOSED_WITHIN = 5.0
-
-#: The parts of every guest; the assignment's plan says what each has to do.
-PARTS: tuple[type[Part], ...] = ()
 
 #: The reason where the task is stopped and nobody can say why.
 STOPPED = Reason.TASK_STOPPED.because("terminated")
@@ -62,13 +61,14 @@ class Guest:
         self._settings = settings
         self._api = Api(settings.api_url, settings.session_id, settings.token)
         self._proxy = Proxy(settings.session_id, self._clients_changed)
+        self._proxy.introduce = Introductions(self._api, settings.session_id).introduce
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
-        self._outbox = Outbox(self._api, self._heard)
+        self._outbox = Outbox(self._api, self._heard, self._proxy_bytes)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._assignment: Assignment | None = None
         self._chrome: Chrome | None = None
         self._browser: Browser | None = None
-        self._parts: list[Part] = []
+        self._company: Company | None = None
         self._port = 0
         self._had_clients = False
 
@@ -126,27 +126,31 @@ class Guest:
 
     async def _start_chrome(self, assignment: Assignment) -> None:
         began = time.monotonic()
-        launch = await self._prepared(assignment)
+        self._company = company = Company(self._surroundings(assignment))
+        launch = self._launch(assignment)
+        await company.prepare(launch)
+        if launch.extensions:
+            launch.arguments.append(f"--load-extension={','.join(map(str, launch.extensions))}")
         self._chrome = await Chrome.start(self._settings.chrome, launch.arguments, launch.directory, launch.environment)
         endpoint = await self._chrome.endpoint()
         try:
             observer = await Connection.open(endpoint)
             version = await cdp.prepare(observer, assignment.viewport)
             self._browser = browser = Browser(endpoint, observer)
-            await asyncio.gather(*(part.begin(browser) for part in self._parts))
+            await company.begin(browser)
         except OSError as lost:
             log.warning("chrome.lost", why=type(lost).__name__)
             raise await self._chrome.death() from None
-        self._open_gate(assignment, endpoint)
+        self._open_gate(assignment, endpoint, company.handlers)
         self._outbox.put(Report(Event.BROWSER_UP, detail=version))
         self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
         self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
         milliseconds = round((time.monotonic() - began) * 1000)
         log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())
 
-    async def _prepared(self, assignment: Assignment) -> Launch:
-        """Chrome's launch, with what every part had to add to it."""
+    def _launch(self, assignment: Assignment) -> Launch:
         directory = self._settings.directory
+        (directory / "profile").mkdir(parents=True, exist_ok=True, mode=0o700)
         arguments = chrome.switches(
             directory=directory,
             viewport=assignment.viewport,
@@ -154,18 +158,23 @@ class Guest:
             shm=chrome.shm_size(),
             ignore_certificate_errors=assignment.ignore_certificate_errors,
         )
-        launch = Launch(directory, arguments, chrome.environment(directory))
-        guest = Surroundings(assignment, directory, self._port, self._api, self._outbox.put)
-        (directory / "profile").mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._parts = [part(guest) for part in PARTS]
-        await asyncio.gather(*(part.prepare(launch) for part in self._parts))
-        if launch.extensions:
-            arguments.append(f"--load-extension={','.join(map(str, launch.extensions))}")
-        return launch
+        return Launch(directory, arguments, chrome.environment(directory))
 
-    def _open_gate(self, assignment: Assignment, endpoint: Endpoint) -> None:
-        for part in self._parts:
-            self._proxy.handlers |= part.handlers
+    def _surroundings(self, assignment: Assignment) -> Surroundings:
+        return Surroundings(
+            assignment,
+            self._settings.directory,
+            self._port,
+            self._api,
+            self._outbox.put,
+            self._settings.uploads,
+            internal=self._settings.internal,
+            watched=self._was_watched,
+            attend=self._proxy.attend,
+        )
+
+    def _open_gate(self, assignment: Assignment, endpoint: Endpoint, handlers: Mapping[str, Handler]) -> None:
+        self._proxy.handlers |= handlers
         policy = replace(
             self._proxy.policy,
             verifier=Verifier(assignment.verify_keys),
@@ -200,6 +209,12 @@ class Guest:
                 self._arm("linger", assignment.linger, Ending(Reason.DISCONNECTED, Event.ABANDONED))
         self._had_clients = clients > 0
 
+    def _was_watched(self) -> None:
+        """Somebody looks at the session: a first client may take as long again to come."""
+        if self._assignment is not None and "connect" in self._timers and not self._ending.done():
+            self._outbox.put(Report(Event.WATCHED))
+            self._arm("connect", self._assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
+
     def _arm(self, name: str, seconds: float, ending: Ending) -> None:
         self._disarm(name)
         self._timers[name] = asyncio.get_running_loop().call_later(max(0.0, seconds), self.end, ending)
@@ -207,6 +222,9 @@ class Guest:
     def _disarm(self, name: str) -> None:
         if timer := self._timers.pop(name, None):
             timer.cancel()
+
+    def _proxy_bytes(self) -> int:
+        return self._company.proxy_bytes if self._company else 0
 
     def _heard(self, standing: Standing) -> None:
         """The API's record of the session: where it is ending there, it ends here."""
@@ -221,6 +239,8 @@ class Guest:
             self._disarm(name)
         if ending.event is not None and ending.event is not Event.CRASHED:
             self._outbox.put(Report(ending.event, ending.reason, ending.detail))
+        if self._company and ending.failed:
+            self._company.crashed()
         putting_away = asyncio.create_task(self._put_away())
         reason = ending.reason or await self._stopped_because()
         self._proxy.end(reason)
@@ -233,16 +253,18 @@ class Guest:
 
     async def _put_away(self) -> None:
         """Have the parts keep what is to be kept, before and after Chrome goes."""
-        if self._browser is not None:
-            await asyncio.gather(*(self._guarded(part, part.drain(self._browser)) for part in self._parts))
+        company, browser = self._company, self._browser
+        if company and browser:
+            await company.drain(browser)
         if self._chrome is not None:
-            if self._browser is not None and any(part.keeps_profile for part in self._parts):
-                await self._close_politely(self._chrome, self._browser)
+            if company and browser and company.keeps_profile:
+                await self._close_politely(self._chrome, browser)
             # What is left of it has nothing that is kept, and need not be asked.
             await self._chrome.kill()
-        if self._browser is not None:
-            await self._browser.observer.close()
-        await asyncio.gather(*(self._guarded(part, part.close()) for part in self._parts))
+        if browser:
+            await browser.observer.close()
+        if company:
+            await company.close()
 
     async def _close_politely(self, chrome: Chrome, browser: Browser) -> None:
         with suppress(OSError, LookupError):
@@ -251,15 +273,12 @@ class Guest:
         if not await chrome.left(CLOSED_WITHIN):
             log.warning("chrome.lingers", seconds=CLOSED_WITHIN)
 
-    async def _guarded(self, part: Part, moment: Coroutine[Any, Any, None]) -> None:
-        """A session ends, and the other parts keep what is theirs, whatever becomes of this one's."""
-        try:
-            await moment
-        except Exception:
-            log.exception("part.failed", part=part.name)
-
     async def _stopped_because(self) -> str:
         with suppress(Final, OSError, TimeoutError):
             async with asyncio.timeout(REASON_WITHIN):
-                return (await self._api.standing()).ended_reason or STOPPED
+                while True:
+                    if reason := (await self._api.standing()).ended_reason:
+                        return reason
+                    # Whoever saw to it may still be about to say why.
+                    await asyncio.sleep(REASON_EVERY)
         return STOPPED

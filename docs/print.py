@@ -11,6 +11,7 @@ guest and of compose.yaml, names of files, and links.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,6 +21,8 @@ from typing import Any, Final
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from services.api.openapi.specification import document, operations
+from services.api.unserved import UNSERVED
 from services.gateway import meters
 from wallcrawler import lifecycle, metrics
 from wallcrawler.lifecycle import CLOSE_CODES, CONNECTABLE, FINAL, LIVE, Reason, State
@@ -40,7 +43,7 @@ MEANINGS: Final[Mapping[Reason, str]] = {
     Reason.BROWSER_CRASHED: "Chrome ended by itself with a failure; the history has its last words.",
     Reason.OUT_OF_MEMORY: "The kernel ended Chrome for want of memory.",
     Reason.TASK_STOPPED: "The guest's process ended, or the platform stopped; the word after the colon says how.",
-    Reason.LAUNCH_FAILED: "The browser's task could not be started; the text after the colon says why.",
+    Reason.LAUNCH_FAILED: "The browser could not be started as it was asked for; the text after the colon says why.",
     Reason.CREATE_DEADLINE: "The browser was not ready in time.",
     Reason.CONTEXT_FAILED: "The context's profile could not be given to the browser; it was not started without it.",
 }
@@ -133,6 +136,11 @@ def measures() -> str:
     return table(["metric", "type", "labels", "what it says"], rows)
 
 
+def openapi() -> str:
+    """As an instance on this machine serves it."""
+    return json.dumps(document("http://127.0.0.1:8080"), indent=2, ensure_ascii=False) + "\n"
+
+
 REGIONS: Final[Mapping[str, Callable[[], str]]] = {
     "diagram": diagram,
     "states": states,
@@ -147,7 +155,7 @@ _REGION = re.compile(r"(<!-- printed: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def printed() -> dict[Path, str]:
     """Every file that has something printed in it, as it should be. Raises KeyError for a region that nobody prints."""
     files = {page: _REGION.sub(_region, page.read_text()) for page in pages() if _REGION.search(page.read_text())}
-    return files | {ROOT / ".env.example": env_example()}
+    return files | {ROOT / ".env.example": env_example(), DOCS / "reference/openapi.json": openapi()}
 
 
 def _region(found: re.Match[str]) -> str:
@@ -170,6 +178,7 @@ def problems() -> Iterator[str]:
     yield from (f"no page has the printed region {name}" for name in sorted(REGIONS.keys() - there))
     yield from differences("reference/log-messages.md", _headings, set(log_events()), "log event")
     yield from differences("reference/http-api.md", _routes, set(routes()), "route")
+    yield from undescribed()
     yield from differences("howto/troubleshoot.md", _headings, {str(reason) for reason in Reason}, "ending")
     yield from differences("reference/settings.md", _rows("The guest"), guest_variables(), "variable of the guest")
     compose = re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text())
@@ -232,17 +241,40 @@ def _text(node: ast.AST | None) -> str | None:
 
 def routes() -> Iterator[str]:
     """`METHOD /path/{}` of every route that a decorator of services/api declares."""
-    for path in sorted((ROOT / "services/api").glob("*.py")):
+    for path in sorted((ROOT / "services/api").rglob("*.py")):
         tree = ast.parse(path.read_text())
-        options = [one for call in _calls(tree) if ast.unparse(call.func) == "Blueprint" for one in call.keywords]
-        prefix = "".join(_text(one.value) or "" for one in options if one.arg == "url_prefix")
+        prefix = _prefix(tree) or _prefix(ast.parse((path.parent / "__init__.py").read_text()))
         for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
             for call in (one for one in function.decorator_list if isinstance(one, ast.Call)):
                 owner, _, verb = ast.unparse(call.func).partition(".")
-                if owner == "routes":
+                if owner == "routes" and verb in {"get", "post", "put", "patch", "delete", "route"}:
                     listed = [ast.literal_eval(one.value) for one in call.keywords if one.arg == "methods"]
                     where = re.sub(r"<[^>]+>", "{}", prefix + ast.literal_eval(call.args[0]))
                     yield from (f"{method.upper()} {where}" for method in (listed[0] if listed else [verb]))
+
+
+def _prefix(tree: ast.AST) -> str:
+    """What the paths of a blueprint begin with, which a file's own or its folder's makes."""
+    options = [one for call in _calls(tree) if ast.unparse(call.func) == "Blueprint" for one in call.keywords]
+    return "".join(_text(one.value) or "" for one in options if one.arg == "url_prefix")
+
+
+#: Routes that no client programs against: what guests speak, and URLs that are handed out with a signature.
+_INTERNAL: Final = re.compile(r"[A-Z]+ /(guest|blobs|uploads)/")
+
+
+def undescribed() -> Iterator[str]:
+    """Routes that services/api/openapi does not describe, and what it describes that is none."""
+    there = {name for name in routes() if not _INTERNAL.match(name)}
+    there |= {
+        f"{method} {re.sub(r'<[^>]+>', '{}', path)}"
+        for subject in UNSERVED.values()
+        for path, methods in subject.operations.items()
+        for method in methods.split()
+    }
+    said = {f"{method} {re.sub(r'{[^}]+}', '{}', path)}" for _, method, path, _ in operations()}
+    yield from (f"services/api/openapi does not describe the route {name}" for name in sorted(there - said))
+    yield from (f"services/api/openapi describes {name}, which is no route" for name in sorted(said - there))
 
 
 def guest_variables() -> set[str]:

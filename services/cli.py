@@ -18,7 +18,7 @@ from wallcrawler import log as logs
 from wallcrawler.catalog import Catalog
 from wallcrawler.clock import SystemClock
 from wallcrawler.errors import NotFound, SettingsError, WallcrawlerError
-from wallcrawler.lifecycle import Event, Reason
+from wallcrawler.lifecycle import Event, Reason, State
 from wallcrawler.local.tables import DATABASE, SqliteTables
 from wallcrawler.project import ApiKey, Project, key_hash
 from wallcrawler.sessions import Sessions
@@ -190,6 +190,9 @@ def list_sessions(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 50,
 ) -> None:
     """The newest sessions."""
+    if status and not lifecycle.states_of(status):
+        known = ", ".join(dict.fromkeys(map(lifecycle.sdk_status, State)))
+        raise typer.BadParameter(f"{status} is none of {known}", param_hint="--status")
     table = Table("id", "state", "created", "ended", "reason", box=None)
     with _records() as (sessions, catalog):
         shown = 0

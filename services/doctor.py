@@ -54,6 +54,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _port(settings)
     yield _sandbox()
     yield _setpriv()
+    yield _chromedriver()
+    yield _certutil()
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     yield Finding(f"at least {OPEN_FILES} open files", files >= OPEN_FILES, str(files), "ulimit -n 4096", needed=False)
 
@@ -104,3 +106,15 @@ def _setpriv() -> Finding:
     found = shutil.which("setpriv")
     remedy = "apt-get install util-linux: without it a Chrome may outlive a guest that is killed, until the next start"
     return Finding("setpriv", found is not None, found or "missing", remedy, needed=False)
+
+
+def _certutil() -> Finding:
+    found = shutil.which("certutil")
+    remedy = "apt-get install libnss3-tools (Debian), dnf install nss-tools (Fedora), for sessions with certificates"
+    return Finding("certutil", found is not None, found or "missing", remedy, needed=False)
+
+
+def _chromedriver() -> Finding:
+    found = shutil.which("chromedriver")
+    remedy = "apt-get install chromium-driver: without it sessions serve every client but Selenium"
+    return Finding("chromedriver", found is not None, found or "missing", remedy, needed=False)

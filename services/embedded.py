@@ -18,6 +18,7 @@ from wallcrawler import log as logs
 from wallcrawler.errors import Conflict, SettingsError
 from wallcrawler.lifecycle import LIVE, Event, Reason
 from wallcrawler.listening import listening
+from wallcrawler.local.expiry import Expiry
 from wallcrawler.local.home import Home, clear_leftovers
 from wallcrawler.local.valkey import Valkey
 from wallcrawler.ports import Fleet
@@ -83,6 +84,7 @@ class Embedded:
         )
         undo.callback(ports.close)
         self._settle(RESTART)
+        ports.contexts.tidy()
         project, api_key = first_project(ports, home)
 
         workers = [worker for slice in self.slices for worker in slice.workers(ports)]
@@ -91,6 +93,9 @@ class Embedded:
         server.start()
         undo.callback(server.stop)
         start_all(workers)
+        expiry = Expiry(ports.sessions, ports.blobs)
+        expiry.start()
+        undo.callback(expiry.stop)
         # First of all at the end: guests report to the API, and the worker hears of their exits.
         undo.callback(self._end_sessions)
         return Access(url, project, api_key)

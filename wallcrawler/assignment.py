@@ -23,6 +23,7 @@ REPORTABLE = frozenset(
         Event.BROWSER_UP,
         Event.ATTACHED,
         Event.DETACHED,
+        Event.WATCHED,
         Event.ABANDONED,
         Event.EXPIRED,
         Event.CRASHED,
@@ -90,9 +91,12 @@ class Report:
     event: Event
     reason: str | None = None
     detail: str | None = None
+    #: All that went through proxies until now, both ways.
+    proxy_bytes: int = 0
 
     def as_wire(self) -> dict[str, Any]:
-        wire = {"event": str(self.event), "reason": self.reason, "detail": self.detail}
+        counted = self.proxy_bytes or None
+        wire = {"event": str(self.event), "reason": self.reason, "detail": self.detail, "proxyBytes": counted}
         return {name: value for name, value in wire.items() if value is not None}
 
     @classmethod
@@ -105,7 +109,10 @@ class Report:
         for name, value in (("reason", reason), ("detail", detail)):
             if value is not None and not isinstance(value, str):
                 raise ValueError(f"{name} must be a string")
-        return cls(Event(event), reason, detail[:DETAIL] if detail else None)
+        proxy_bytes = wire.get("proxyBytes", 0)
+        if not isinstance(proxy_bytes, int) or not 0 <= proxy_bytes < 1 << 63:
+            raise ValueError("proxyBytes must be an integer >= 0")
+        return cls(Event(event), reason, detail[:DETAIL] if detail else None, proxy_bytes)
 
 
 #: What a guest may put into the history that is no event of the lifecycle.

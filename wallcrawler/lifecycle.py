@@ -34,6 +34,7 @@ class Event(StrEnum):
     BROWSER_UP = "BROWSER_UP"  # the guest had a real CDP answer from Chrome
     ATTACHED = "ATTACHED"  # the first client is connected
     DETACHED = "DETACHED"  # the last client is gone
+    WATCHED = "WATCHED"  # somebody looks at it, and no client has come yet
     RELEASED = "RELEASED"  # somebody asked for its end
     EXPIRED = "EXPIRED"  # a deadline of the row has passed
     ABANDONED = "ABANDONED"  # nobody is connected: none ever came, or the last one left
@@ -128,6 +129,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State | str]]] = {
     State.READY: {
         Event.LAUNCHED: State.READY,
         Event.ATTACHED: State.ACTIVE,
+        Event.WATCHED: State.READY,
         Event.ABANDONED: State.TERMINATING,
         **_ENDINGS,
     },

@@ -59,3 +59,7 @@ class Links:
         scheme, _, place = self._socket(session).partition("://")
         socket = quote(f"{place}/devtools/page/{page_id}?signingKey={token}", safe="/:")
         return f"{self._web(session)}/devtools/inspector.html?{scheme}={socket}"
+
+    def live_url(self, session: Session, page_id: str, token: str) -> str:
+        """The page that shows one tab, and hands it to whoever may drive it."""
+        return f"{self._web(session)}/view/index.html?page={page_id}&signingKey={token}"

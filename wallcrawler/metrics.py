@@ -31,4 +31,9 @@ STALE_EVENTS: Final = Counter(
 )
 ACTIVE_SESSIONS: Final = Gauge("wallcrawler_active_sessions", "Sessions that live now, over all projects.")
 WAITING_CREATES: Final = Gauge("wallcrawler_waiting_creates", "Creates that wait for their browser in this process.")
+FETCHES: Final = Counter(
+    "wallcrawler_fetches",
+    "POST /v1/fetch, by outcome: answered, refused, failed, timed_out, or too_many at once.",
+    ["outcome"],
+)
 SWEEP_REPAIRS: Final = Counter("wallcrawler_sweep_repairs", "What sweep had to put right, by kind.", ["kind"])

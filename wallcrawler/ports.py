@@ -264,12 +264,14 @@ class Jobs(Protocol):
 class Blobs(Protocol):
     """Named byte strings.
 
-    1. `put` is all or nothing: a reader sees the old bytes or the new. It returns the sha256, in hex.
+    1. `put` is all or nothing: a reader sees the old bytes or the new. It returns the sha256, in hex. With `once`, it
+       raises Conflict where there are bytes already.
     2. `open` raises NotFound. `delete` of what is not there is not an error.
-    3. `url` is signed, for one name and one method, and stops working after `seconds`.
+    3. `url` is signed, for one name and one method, and stops working after `seconds`. One to PUT with `once` takes
+       requests with the header `If-None-Match: *` alone, and answers 412 where there are bytes already.
     """
 
-    def put(self, name: str, body: IO[bytes]) -> str: ...
+    def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str: ...
 
     def open(self, name: str) -> IO[bytes]: ...
 
@@ -277,7 +279,7 @@ class Blobs(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]: ...
 
-    def url(self, name: str, *, method: str, seconds: float) -> str: ...
+    def url(self, name: str, *, method: str, seconds: float, once: bool = False) -> str: ...
 
 
 class Clock(Protocol):

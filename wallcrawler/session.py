@@ -14,7 +14,7 @@ from wallcrawler import lifecycle
 from wallcrawler.lifecycle import Event, Reason, State
 
 #: Facts that an event may bring; all others are derived here.
-FACTS: Final = frozenset({"task", "address", "browser_up_at"})
+FACTS: Final = frozenset({"task", "address", "browser_up_at", "proxy_bytes"})
 
 #: Seconds that `sweep` leaves to the guest's own timers before it acts in their place.
 SLACK: Final = 3.0
@@ -55,9 +55,13 @@ class Session:
     ready_at: float | None = None
     attached_at: float | None = None
     detached_at: float | None = None
+    #: When somebody was last seen to look at it, before the first client came.
+    watched_at: float | None = None
     ended_at: float | None = None
     ended_reason: str | None = None
     proxy_bytes: int = 0
+    #: The digest of what its create asked for, where that had an Idempotency-Key.
+    asked: str | None = None
     #: The trace of its create, as W3C Trace Context writes it, where there is one.
     traceparent: str | None = None
 
@@ -84,7 +88,8 @@ class Session:
             return self.create_by
         if self.state is State.READY:
             if self.attached_at is None:
-                return min(self.ends_at, (self.ready_at or self.created_at) + self.connect_within)
+                since = max(self.ready_at or self.created_at, self.watched_at or 0)
+                return min(self.ends_at, since + self.connect_within)
             if not self.keep_alive and self.detached_at is not None:
                 return min(self.ends_at, self.detached_at + self.linger)
         if self.leaving:
@@ -110,11 +115,14 @@ class Session:
         """
         if strange := facts.keys() - FACTS:
             raise ValueError(f"an event brings no {', '.join(sorted(strange))}")
+        # A fact is learnt once, but for a count, of which the most that was told is true.
+        counted = facts.pop("proxy_bytes", 0)
         learnt = {name: value for name, value in facts.items() if getattr(self, name) is None and value is not None}
+        learnt |= {"proxy_bytes": counted} if counted > self.proxy_bytes else {}
         known = {name for name in FACTS if getattr(self, name) is not None} | learnt.keys()
         ended_reason = self.ended_reason or reason
         state = lifecycle.advance(self.state, event, known=known, ended_reason=ended_reason)
-        if state is None or (state is self.state and not learnt):
+        if state is None or (state is self.state and not learnt and event is not Event.WATCHED):
             return None
         moved = replace(self, **learnt, state=state, version=self.version + 1, updated_at=at)
         return replace(moved, **moved._times(event, at, ended_reason))
@@ -127,6 +135,8 @@ class Session:
             times |= {"attached_at": at, "detached_at": None}
         if event is Event.DETACHED:
             times["detached_at"] = at
+        if event is Event.WATCHED:
+            times["watched_at"] = at
         if self.leaving or self.over:
             times["ended_reason"] = str(ended_reason or lifecycle.DEFAULT_REASONS[event])
         if self.over:

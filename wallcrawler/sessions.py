@@ -18,7 +18,7 @@ from wallcrawler import log as logs
 from wallcrawler import metrics, trace
 from wallcrawler.errors import ConcurrencyReached, Conflict, NotFound, TryLater
 from wallcrawler.lifecycle import Event, Reason, State
-from wallcrawler.ports import Add, Clock, Delete, Put, Tables, Write
+from wallcrawler.ports import Add, Clock, Delete, Page, Put, Tables, Write
 from wallcrawler.schema import BY_DEADLINE, BY_PROJECT, PROJECTS, SESSION_EVENTS, SESSION_PLANS, SESSIONS
 from wallcrawler.session import Entry, Session
 
@@ -26,6 +26,10 @@ log = logs.get()
 
 #: How often a lost race is run again; every loss means that somebody else moved the session forward.
 RACES = 20
+
+#: Records that one page of a filtered list is made from at most, and how many of them are read at once.
+READ_AT_MOST = 10_000
+READ_AT_ONCE = 500
 
 
 class Sessions:
@@ -158,6 +162,47 @@ class Sessions:
     def of_project(self, project_id: str, *, newest_first: bool = True) -> Iterator[Session]:
         pages = self._pages(SESSIONS, project_id, index=BY_PROJECT, newest_first=newest_first)
         return (Session.from_item(item) for item in pages)
+
+    def page(
+        self,
+        project_id: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+        wanted: Callable[[Session], bool] | None = None,
+    ) -> tuple[list[Session], str | None]:
+        """Up to `limit` of the project's sessions that are wanted, newest first, and where to go on; None at the end.
+
+        Reads READ_AT_MOST records, and ends with fewer sessions than `limit` where these hold no more. Raises
+        ValueError for a cursor that is not one of this list.
+        """
+        found: list[Session] = []
+        size = limit if wanted is None else READ_AT_ONCE
+        for _ in range(max(1, READ_AT_MOST // size)):
+            page = self._newest(project_id, size, cursor)
+            for place, item in enumerate(page.items, 1):
+                session = Session.from_item(item)
+                if wanted is None or wanted(session):
+                    found.append(session)
+                if len(found) == limit:
+                    whole = place == len(page.items)
+                    return found, page.cursor if whole else self._cursor_after(session, project_id, place, cursor)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return found, cursor
+
+    def _cursor_after(self, session: Session, project_id: str, place: int, cursor: str | None) -> str | None:
+        """The cursor of a page that ends with `session`; a table gives one only at the end of what it read."""
+        for newer in range(RACES):
+            # Sessions may have come before it since it was read.
+            page = self._newest(project_id, place + newer, cursor)
+            if page.items and page.items[-1]["sessionId"] == session.id:
+                return page.cursor
+        raise _contended(session.id)
+
+    def _newest(self, project_id: str, limit: int, cursor: str | None) -> Page:
+        return self._tables.query(SESSIONS, project_id, index=BY_PROJECT, newest_first=True, limit=limit, cursor=cursor)
 
     def in_state(self, state: State, *, due_by: float | None = None) -> Iterator[Session]:
         """Sessions in this state, most urgent first; with `due_by`, those whose deadline is at most that."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from wallcrawler.egress.policy import Policy, listed
+from wallcrawler.egress.routes import Upstream, pool
 from wallcrawler.errors import SettingsError
 
 Region = Literal["us-west-2", "us-east-1", "eu-central-1", "ap-southeast-1"]
@@ -106,6 +108,41 @@ class Settings(BaseSettings):
             "but four; more are answered 429.",
         ),
     ] = 64
+    upload_limit: Annotated[
+        int, Field(ge=1, description="Bytes of the largest file that can be uploaded to a session.")
+    ] = 256 << 20
+    upload_total: Annotated[
+        int, Field(ge=1, description="Bytes of all files together that can be uploaded to one session.")
+    ] = 1 << 30
+    upload_count: Annotated[int, Field(ge=1, description="Files that can be uploaded to one session.")] = 100
+    download_limit: Annotated[
+        int, Field(ge=1, description="Bytes of the largest download of a session that is kept.")
+    ] = 1 << 30
+    download_total: Annotated[
+        int, Field(ge=1, description="Bytes of all downloads together that are kept of one session.")
+    ] = 5 << 30
+    download_count: Annotated[int, Field(ge=1, description="Downloads that are kept of one session.")] = 1000
+    context_limit: Annotated[
+        int,
+        Field(
+            ge=1 << 20,
+            le=5 << 30,
+            description="Bytes of the largest archive of a context; unpacked, it may have eight times as many, or "
+            "256 MiB.",
+        ),
+    ] = 512 << 20
+    context_versions: Annotated[
+        int, Field(ge=1, le=1000, description="Archives of a context that are kept. The one in use always is.")
+    ] = 10
+    fetch_threads: Annotated[
+        int, Field(ge=1, le=500, description="Fetches that the API works on at once; more are answered 429.")
+    ] = 16
+    fetch_limit: Annotated[
+        int, Field(ge=1, le=1 << 30, description="Bytes of the longest body that POST /v1/fetch answers with.")
+    ] = 10 << 20
+    fetch_within: Annotated[
+        float, Field(gt=0, le=55, description="Seconds for a fetch, from the name to the last byte.")
+    ] = 30.0
     worker_threads: Annotated[int, Field(ge=1, le=256, description="Jobs that a worker runs at once.")] = 8
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     otlp_endpoint: Annotated[
@@ -119,6 +156,39 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(description="The least level that is logged.")
     ] = "INFO"
+
+    egress_private: Annotated[
+        Literal["auto", "allow", "refuse"],
+        Field(
+            description="Whether browsers reach private ranges (RFC 1918, CGNAT, ULA, loopback). `auto`: in embedded "
+            "mode, where people test sites of their own machine, and not in the others."
+        ),
+    ] = "auto"
+    egress_allow: Annotated[
+        str,
+        Field(
+            description="Places in private ranges that browsers reach all the same, with commas between: hosts, "
+            "`*.domain`, addresses or networks, each with `:port` or for all ports."
+        ),
+    ] = ""
+    egress_deny: Annotated[
+        str, Field(description="Places that no browser reaches, whatever its session asks for; written the same way.")
+    ] = ""
+    egress_widen: Annotated[
+        bool,
+        Field(description="Whether a create's `egress` may open private ranges that these settings keep closed."),
+    ] = False
+    proxies: Annotated[
+        SecretStr | None,
+        Field(
+            description="The pool for sessions that ask for `proxies: true` or type `browserbase`: URLs of proxies "
+            "(http, https or socks5) with commas between; each session keeps to one."
+        ),
+    ] = None
+    ad_list: Annotated[
+        Path | None,
+        Field(description="The filter list of `blockAds`. Unset: a small one of Wallcrawler's own."),
+    ] = None
 
     # -- compose and aws: where things are. boto3 reads credentials and AWS_ENDPOINT_URL_* by itself.
     broker_url: Annotated[
@@ -166,6 +236,21 @@ class Settings(BaseSettings):
     topic_arn: Annotated[str | None, Field(description="The SNS topic that is told of ready and ended sessions.")] = (
         None
     )
+    blob_urls: Annotated[
+        Literal["direct", "relayed"] | None,
+        Field(
+            description="Where signed URLs of blobs lead: `direct` to S3, or `relayed` to WALLCRAWLER_GUEST_API_URL, "
+            "for browsers that reach no S3. Unset: relayed in compose, else direct."
+        ),
+    ] = None
+    api_url: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^/]+/?$",
+            description="The API's URL as clients reach it, for the URLs of uploads that it answers with. Unset: http "
+            "and the host that the client asked.",
+        ),
+    ] = None
     bucket: Annotated[str | None, Field(description="The S3 bucket for contexts, files and extensions.")] = None
     signing_keys: Annotated[
         SecretStr | None,
@@ -183,6 +268,34 @@ class Settings(BaseSettings):
     drain: Annotated[
         float, Field(ge=0, description="Seconds for which a gateway that is stopped keeps its open sockets.")
     ] = 30.0
+
+    @field_validator("egress_allow", "egress_deny")
+    @classmethod
+    def _destinations(cls, places: str) -> str:
+        listed(places)
+        return places
+
+    @field_validator("proxies")
+    @classmethod
+    def _upstreams(cls, urls: SecretStr | None) -> SecretStr | None:
+        if urls is not None:
+            pool(urls.get_secret_value())
+        return urls
+
+    @property
+    def egress(self) -> Policy:
+        """What browsers, and the fetches of this server, may connect to, before any session adds to it."""
+        return Policy.of_settings(
+            mode=self.mode,
+            private=self.egress_private,
+            allow=self.egress_allow,
+            deny=self.egress_deny,
+            widens=self.egress_widen,
+        )
+
+    @property
+    def proxy_pool(self) -> tuple[Upstream, ...]:
+        return pool(self.proxies.get_secret_value()) if self.proxies else ()
 
     @property
     def home_dir(self) -> Path:

@@ -7,6 +7,7 @@ so none is stored, and a client may come back with the URL that it has.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -67,6 +68,10 @@ class Signer:
         return self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
+
+    def secret(self, purpose: str) -> bytes:
+        """A secret of this purpose's own, the same in every process that signs with this key."""
+        return hmac.digest(self._key.private_bytes_raw(), purpose.encode(), "sha256")
 
     def mint(self, session_id: str, audience: Audience, *, issued_at: float, expires_at: float) -> str:
         claims = {"sub": session_id, "aud": audience, "iat": int(issued_at), "exp": int(expires_at)}

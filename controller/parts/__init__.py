@@ -10,7 +10,8 @@ A part is told of four moments, in this order. Between `prepare` and `close` it 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ class Request:
     query: str
     audience: Audience | None
     caller: Caller
+    #: Done when the session has ended; its result is the endedReason.
+    ended: asyncio.Future[str] = field(default_factory=asyncio.Future)
+    #: What the caller came with, for addresses that lead it back here.
+    token: str = field(default="", repr=False)
 
 
 Handler = Callable[[Request], Awaitable[None]]
@@ -75,6 +80,14 @@ class Guest:
     api: Api
     #: Puts a line into the session's history; in order, after what was reported before.
     note: Callable[[Note], None]
+    #: Where files lie that clients upload, once there are any.
+    uploads: Path
+    #: `host:port` of what no page may reach: the control plane, as this guest is told of it.
+    internal: Sequence[str] = ()
+    #: Says how many clients drive the browser through the part, besides those of DevTools' sockets.
+    attend: Callable[[int], None] = lambda _: None
+    #: To be called from time to time while somebody looks at the session.
+    watched: Callable[[], None] = lambda: None
 
 
 class Part:
@@ -84,6 +97,8 @@ class Part:
     name = ""
     #: Whether Chrome has to put its profile away in order at the end, and may not just be killed.
     keeps_profile = False
+    #: Set before `drain` and `close` where Chrome ended by itself and badly, or something else went wrong.
+    crashed = False
 
     def __init__(self, guest: Guest) -> None:
         self.guest = guest
@@ -91,8 +106,14 @@ class Part:
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
-        """Who answers requests under which of the gate's own paths, by gate.OWN's names."""
+        """Who answers requests under which of the gate's own paths, by gate.OWN's names. Where several parts share one,
+        the first step behind it is in the name too: `control/uploads`."""
         return {}
+
+    @property
+    def proxy_bytes(self) -> int:
+        """Bytes that have gone through proxies so far."""
+        return 0
 
     async def prepare(self, launch: Launch) -> None:
         """Raises PartFailed."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from services.api.server import Server
 from wallcrawler import log as logs
 from wallcrawler import process, trace
-from wallcrawler.errors import SettingsError
+from wallcrawler.errors import SettingsError, TryLater
 from wallcrawler.listening import listening
 from wallcrawler.settings import Settings
 from wallcrawler.wiring.deployed import deployed
@@ -22,6 +23,9 @@ def main() -> None:
     trace.configure(service="api", endpoint=settings.otlp_endpoint)
     stopping = process.stop_signal()
     ports = deployed(settings, "api")
+    with suppress(TryLater):
+        # What deletions have left; a store that is busy now is asked again at the next deletion.
+        ports.contexts.tidy()
     with listening(settings.host, settings.port) as listener, process.serving_metrics(settings.metrics_port):
         server = Server(ports, listener)
         server.start()

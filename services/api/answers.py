@@ -32,9 +32,9 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
 
 
-def triple(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The body that every error has: {"statusCode", "error", "message"}."""
-    response = jsonify(statusCode=status, error=HTTPStatus(status).phrase, message=message)
+def triple(status: int, message: str, headers: Mapping[str, str] | None = None, **more: str) -> Response:
+    """The body that every error has: {"statusCode", "error", "message"}; fetches have `more`."""
+    response = jsonify(statusCode=status, error=HTTPStatus(status).phrase, message=message, **more)
     response.status_code = status
     response.headers.update(dict(headers or {}))
     return response
@@ -61,6 +61,8 @@ def session_body(session: Session, links: Links) -> dict[str, Any]:
     }
     if session.user_metadata:
         body["userMetadata"] = dict(session.user_metadata)
+    if session.context_id is not None:
+        body["contextId"] = session.context_id
     if session.ended_at is not None:
         body["endedAt"] = timestamp(session.ended_at)
     if session.ended_reason is not None:

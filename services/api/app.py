@@ -9,36 +9,72 @@ import structlog
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from services.api import blobs, guest, health, projects, sessions
+from services.api import (
+    blobs,
+    certificates,
+    contexts,
+    downloads,
+    extensions,
+    fetch,
+    guest,
+    health,
+    openapi,
+    projects,
+    recordings,
+    sessions,
+    stagehand,
+    unserved,
+    uploads,
+)
+from services.api import logs as session_logs
 from services.api.answers import NO_RETRY, Refusal, triple
+from services.api.creates import Creates
+from services.api.limits import BODY_LIMIT, Limits, too_long
 from wallcrawler import log as logs
 from wallcrawler.errors import NotFound, TryLater, WallcrawlerError
-from wallcrawler.local.blobs import DirectoryBlobs
 from wallcrawler.wiring import Ports
 
 log = logs.get()
 
-#: Bytes of the largest JSON body; files have routes and limits of their own.
-BODY_LIMIT = 2 << 20
-
-#: Routes without an API key: the health of the process, and what authenticates itself by a token or a signature.
-OPEN_BLUEPRINTS = frozenset({"guest", "blobs"})
-OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz"})
+#: Routes without an API key: the health of the process, its documentation, and what authenticates itself by a token or
+#: a signature.
+OPEN_BLUEPRINTS = frozenset({"guest", "blobs", "context_uploads"})
+OPEN_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "openapi.openapi", "openapi.docs"})
 
 
 def create_app(ports: Ports) -> Flask:
     app = Flask("wallcrawler", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    limits = Limits(ports.settings)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
-    for slice in (sessions, projects, guest, health):
+    # One for both: it bounds how many callers of this process wait for a browser.
+    creates = Creates(ports)
+    app.register_blueprint(sessions.blueprint(ports, creates))
+    app.register_blueprint(stagehand.blueprint(ports, creates))
+    for slice in (
+        projects,
+        contexts,
+        uploads,
+        downloads,
+        extensions,
+        certificates,
+        guest,
+        health,
+        fetch,
+        unserved,
+        openapi,
+    ):
         app.register_blueprint(slice.blueprint(ports))
-    if isinstance(ports.blobs, DirectoryBlobs):
+    for slice in (session_logs, recordings):
+        app.register_blueprint(slice.blueprint(ports))
+    app.register_blueprint(contexts.uploads(ports))
+    if isinstance(ports.blobs, blobs.Served):
         app.register_blueprint(blobs.blueprint(ports.blobs))
 
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
+        request.max_content_length = limits.of(request.method, request.path)
         g.request_id = request.headers.get("x-request-id", "")[:64] or uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=g.request_id)
@@ -107,7 +143,7 @@ def _answer_errors(app: Flask) -> None:
         if status == 404:
             return triple(404, f"Route {request.method}:{request.path} not found")
         if status == 413:
-            return triple(413, f"body must be at most {BODY_LIMIT} bytes")
+            return triple(413, too_long(request.max_content_length or BODY_LIMIT))
         return triple(status, problem.description or problem.name, _allowed(problem))
 
     @app.errorhandler(Exception)

@@ -6,10 +6,13 @@ Messages are phrased as the original's (Fastify and Ajv), which users find in fo
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final, Literal, TypeVar
+import os
+from dataclasses import dataclass
+from typing import IO, Annotated, Any, Final, Literal, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from services.api.answers import Refusal
 from wallcrawler.settings import Region
@@ -52,14 +55,25 @@ class BrowserSettings(_Body):
     block_ads: Annotated[bool, Field(alias="blockAds")] = False
     solve_captchas: Annotated[bool, Field(alias="solveCaptchas")] = False
     record_session: Annotated[bool, Field(alias="recordSession")] = False
-    log_session: Annotated[bool, Field(alias="logSession")] = False
+    log_session: Annotated[bool, Field(alias="logSession")] = True
     advanced_stealth: Annotated[bool, Field(alias="advancedStealth")] = False
     verified: bool = False
     os: Literal["windows", "mac", "linux", "mobile", "tablet"] | None = None
+    captcha_image_selector: Annotated[str | None, Field(alias="captchaImageSelector")] = None
+    captcha_input_selector: Annotated[str | None, Field(alias="captchaInputSelector")] = None
+    fingerprint: Any = None
 
 
 class ProxySettings(_Body):
     ca_certificates: Annotated[list[str], Field(alias="caCertificates")] = []
+
+
+class EgressRules(_Body):
+    """What a session may connect to; this is ours, and no field of the original's."""
+
+    allow: list[str] = []
+    deny: list[str] = []
+    allow_private: Annotated[bool | None, Field(alias="allowPrivate")] = None
 
 
 class CreateSession(_Body):
@@ -70,6 +84,7 @@ class CreateSession(_Body):
     timeout: Annotated[int, Field(ge=60, le=21_600)] | None = None
     keep_alive: Annotated[bool, Field(alias="keepAlive")] = False
     proxies: bool | list[dict[str, Any]] = False
+    egress: EgressRules | None = None
     proxy_settings: Annotated[ProxySettings | None, Field(alias="proxySettings")] = None
     region: Region | None = None
     user_metadata: Annotated[dict[str, Any], Field(alias="userMetadata")] = {}
@@ -90,12 +105,104 @@ class CreateSession(_Body):
         return metadata
 
 
+class Fetch(_Body):
+    """POST /v1/fetch."""
+
+    url: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    allow_redirects: Annotated[bool, Field(alias="allowRedirects")] = False
+    allow_insecure_ssl: Annotated[bool, Field(alias="allowInsecureSsl")] = False
+    proxies: bool = False
+    format: Literal["raw", "json", "markdown"] = "raw"
+    shape: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    context_id: Annotated[str | None, Field(alias="contextId")] = None
+
+
+class StartSession(_Body):
+    """POST /v1/sessions/start: what is read of it; the rest is of models and prompts."""
+
+    params: Annotated[CreateSession, Field(alias="browserbaseSessionCreateParams")] = CreateSession()
+    session_id: Annotated[str | None, Field(alias="browserbaseSessionID")] = None
+
+
 class UpdateSession(_Body):
     """POST /v1/sessions/{id}."""
 
     status: Literal["REQUEST_RELEASE"]
     project_id: Annotated[str | None, Field(alias="projectId")] = None
 
+
+#: Characters of a context's name.
+NAME_LIMIT: Final = 128
+
+
+class CreateContext(_Body):
+    """POST /v1/contexts."""
+
+    project_id: Annotated[str | None, Field(alias="projectId")] = None
+    name: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _trimmed(cls, name: str | None) -> str | None:
+        name = None if name is None else name.strip()
+        if name == "":
+            raise ValueError("must NOT have fewer than 1 characters")
+        if name is not None and len(name) > NAME_LIMIT:
+            raise ValueError(f"must NOT have more than {NAME_LIMIT} characters")
+        return name
+
+
+class RollBack(_Body):
+    """POST /v1/contexts/{id}/rollback."""
+
+    version: Annotated[int, Field(ge=1)]
+
+
+class CommitVersion(_Body):
+    """POST /guest/v1/sessions/{id}/context/versions/{version}."""
+
+    size: Annotated[int, Field(ge=0)]
+    sha256: str
+    based_on: Annotated[int | None, Field(alias="basedOn", ge=1)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a multipart form. It is gone with its request. `name` is what the client says, and may be anything."""
+
+    name: str
+    body: IO[bytes]
+    #: Bytes.
+    size: int
+
+
+def multipart_file(request: Request, *, limit: int) -> File:
+    """The one file of the form, in its field `file`. Raises Refusal: 400 that names what is wrong, 413 for a file of
+    more than `limit` bytes."""
+    if request.mimetype != "multipart/form-data":
+        raise Refusal(400, "body must be multipart/form-data, with a file in the field 'file'")
+    try:
+        found, texts = request.files.getlist("file"), request.form
+    except RequestEntityTooLarge:
+        if (request.content_length or 0) > (request.max_content_length or limit):
+            raise
+        raise Refusal(413, "body must have at most 1000 fields, and 500000 bytes beside its file") from None
+    if not found:
+        needs = "body/file must be a file, with a filename" if "file" in texts else _NO_FILE
+        raise Refusal(400, needs)
+    if len(found) > 1:
+        raise Refusal(400, "body/file must be one file")
+    name, body = found[0].filename, found[0].stream
+    if not name:
+        raise Refusal(400, "body/file must have a filename")
+    size = body.seek(0, os.SEEK_END)
+    body.seek(0)
+    if size > limit:
+        raise Refusal(413, f"body/file must be at most {limit} bytes")
+    return File(name, body, size)
+
+
+_NO_FILE: Final = "body must have required property 'file'"
 
 _AnyBody = TypeVar("_AnyBody", bound=_Body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import uuid
 from dataclasses import replace
@@ -30,12 +31,14 @@ _IDEMPOTENT: Final = uuid.UUID("5d7c0c3e-5b0f-4f43-9b38-4a1f5cf0c7a5")
 #: Settings that clients send and this server can't follow; the session works without.
 _NOT_APPLIED: Final = (
     ("solve_captchas", "solveCaptchas"),
+    ("captcha_image_selector", "captchaImageSelector"),
+    ("captcha_input_selector", "captchaInputSelector"),
     ("advanced_stealth", "advancedStealth"),
     ("verified", "verified"),
-    ("block_ads", "blockAds"),
     ("record_session", "recordSession"),
-    ("log_session", "logSession"),
     ("os", "os"),
+    # What clients from before `os` send.
+    ("fingerprint", "fingerprint"),
 )
 
 
@@ -47,32 +50,36 @@ class Creates:
         self._places = threading.BoundedSemaphore(ports.settings.api_threads - RESERVED_THREADS)
 
     def create(self, wish: bodies.CreateSession, project: Project, *, idempotency_key: str | None) -> Session:
-        """A connectable session. Raises Refusal: 429 where the project or this process is full, 501 for what is not
-        served, 502 for a browser that did not start, 504 where it took too long."""
-        refuse_what_is_not_served(wish)
+        """A connectable session. Raises Refusal: 429 where the project or this process is full, what its planners
+        refuse, 502 for a browser that did not start, 504 where it took too long."""
         if not self._places.acquire(blocking=False):
             metrics.CREATES.labels("too_many_waiting").inc()
             raise Refusal(429, "too many creates are waiting for their browsers; ask again in a moment", _later())
         try:
             with metrics.WAITING_CREATES.track_inprogress(), metrics.CREATE_SECONDS.time():
-                return self._create(wish, project, _session_id(project.id, idempotency_key))
+                return self._create(wish, project, idempotency_key)
         finally:
             self._places.release()
 
-    def _create(self, wish: bodies.CreateSession, project: Project, session_id: str) -> Session:
+    def _create(self, wish: bodies.CreateSession, project: Project, key: str | None) -> Session:
         ports = self._ports
         ignored = not_applied(wish)
         note = f"not applied: {', '.join(ignored)}" if ignored else None
         plan = plans.planned(wish, project, ports)
+        session_id = _session_id(project.id, key)
         session = new_session(wish, project, ports.settings, now=ports.clock.now(), id=session_id)
+        session = replace(session, asked=_digest(wish) if key else None)
         with logs.about(session_id=session_id), trace.span("create", session_id=session_id, project_id=project.id):
             session = replace(session, traceparent=trace.traceparent())
             try:
                 with trace.span("store"):
-                    session = ports.sessions.create(session, detail=note, plan=plan)
+                    stored = ports.sessions.create(session, detail=note, plan=plan)
             except ConcurrencyReached as full:
                 metrics.CREATES.labels("concurrency").inc()
                 raise Refusal(429, _full(full.limit), _rate_limit(full.limit)) from None
+            repeated, session = stored is not session, stored
+            if key and session.asked not in {None, _digest(wish)}:
+                raise Refusal(422, f"header/Idempotency-Key {key[:64]!r} came with another body before", NO_RETRY)
             session = waiting.provisioned(
                 session,
                 sessions=ports.sessions,
@@ -83,7 +90,7 @@ class Creates:
             )
         metrics.CREATES.labels("created" if session.connectable else _word(session)).inc()
         if not session.connectable:
-            raise _failed(session)
+            raise _failed(session, repeated=repeated)
         return session
 
 
@@ -108,46 +115,41 @@ def new_session(wish: bodies.CreateSession, project: Project, settings: Settings
         viewport=((viewport and viewport.width) or width, (viewport and viewport.height) or height),
         keep_alive=wish.keep_alive,
         user_metadata=wish.user_metadata,
+        context_id=choice.id if (choice := wish.browser_settings.context) else None,
         browser_settings={"ignoreCertificateErrors": wish.browser_settings.ignore_certificate_errors},
     )
-
-
-def refuse_what_is_not_served(wish: bodies.CreateSession) -> None:
-    """Refuse what would do harm if it were only ignored: a login that is not there, an address that leaks."""
-    asked = {
-        "body/browserSettings/context": wish.browser_settings.context,
-        "body/extensionId": wish.extension_id,
-        "body/browserSettings/extensionId": wish.browser_settings.extension_id,
-        "body/browserSettings/allowedDomains": wish.browser_settings.allowed_domains,
-        "body/proxies": wish.proxies,
-        "body/proxySettings/caCertificates": wish.proxy_settings and wish.proxy_settings.ca_certificates,
-    }
-    for name, value in asked.items():
-        if value:
-            raise Refusal(501, f"{name} is not served by this version of Wallcrawler", NO_RETRY)
 
 
 def not_applied(wish: bodies.CreateSession) -> list[str]:
     """The settings that were asked for and do nothing here."""
     settings = wish.browser_settings
-    return [name for attribute, name in _NOT_APPLIED if getattr(settings, attribute)]
+    ignored = [name for attribute, name in _NOT_APPLIED if getattr(settings, attribute)]
+    # Where the pool's proxies are is the operator's to know.
+    placed = isinstance(wish.proxies, list) and any(item.get("geolocation") for item in wish.proxies)
+    return [*ignored, "proxies.geolocation"] if placed else ignored
 
 
 def _session_id(project_id: str, key: str | None) -> str:
     return str(uuid.uuid5(_IDEMPOTENT, f"{project_id}\n{key}") if key else uuid.uuid4())
 
 
+def _digest(wish: bodies.CreateSession) -> str:
+    """The same for the same wish, however it was spelled."""
+    return hashlib.sha256(wish.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+
 def _word(session: Session) -> str:
     return str(Reason.of(session.ended_reason or Reason.CREATE_DEADLINE))
 
 
-def _failed(session: Session) -> Refusal:
-    """The answer for a session that ended before it was ready; its record tells the rest."""
+def _failed(session: Session, *, repeated: bool) -> Refusal:
+    """The answer for a session that ended before its caller had it; its record tells the rest."""
     reason = session.ended_reason or ""
-    if session.ready_at is not None:
+    if repeated and session.ready_at is not None:
         return Refusal(410, f"session {session.id} of this Idempotency-Key has ended: {reason}", NO_RETRY)
     status = {Reason.CREATE_DEADLINE: 504, Reason.RELEASED: 409}.get(Reason.of(reason), 502)
-    return Refusal(status, f"session {session.id} got no browser: {reason}", NO_RETRY)
+    how = "got no browser" if session.ready_at is None else "ended at once"
+    return Refusal(status, f"session {session.id} {how}: {reason}", NO_RETRY)
 
 
 def _later() -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from services.api import bodies
+from services.api import bodies, certificates, contexts, egress, extensions, logs
 from wallcrawler.project import Project
 from wallcrawler.wiring import Ports
 
@@ -17,7 +17,7 @@ from wallcrawler.wiring import Ports
 #: Raises Refusal.
 Planner = Callable[[bodies.CreateSession, Project, Ports], Mapping[str, Any]]
 
-PLANNERS: Final[tuple[Planner, ...]] = ()
+PLANNERS: Final[tuple[Planner, ...]] = (contexts.plan, extensions.plan, certificates.plan, egress.plan, logs.plan)
 
 
 def planned(wish: bodies.CreateSession, project: Project, ports: Ports) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from functools import partial
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import waitress.server
 from waitress import wasyncore
 
-from services.api.app import BODY_LIMIT, create_app
+from services.api.app import create_app
+from services.api.intake import channel_of
+from services.api.limits import Limits
 from wallcrawler.wiring import Ports
 
 #: Seconds for which an idle connection is kept open: longer than load balancers keep theirs.
@@ -29,16 +32,18 @@ class Server:
         self._server: Any = waitress.server.create_server(
             create_app(ports),
             sockets=[listener],
-            threads=ports.settings.api_threads,
+            # Fetches wait for others' servers, and have threads besides those that all else is done by.
+            threads=ports.settings.api_threads + ports.settings.fetch_threads,
             connection_limit=1000 + ports.settings.api_threads,
             channel_timeout=IDLE,
             # select() knows no file descriptor above 1023.
             asyncore_use_poll=True,
-            # The app answers a body over its limit in JSON; beyond this, the server cuts it short.
-            max_request_body_size=4 * BODY_LIMIT,
+            # Each route has a limit of its own, which the channel knows.
+            max_request_body_size=sys.maxsize,
             clear_untrusted_proxy_headers=True,
             ident=None,
         )
+        self._server.channel_class = channel_of(Limits(ports.settings))
         self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from services.api import bodies, metadata, waiting
+from services.api import bodies, metadata, pages, waiting
 from services.api.answers import Refusal, entry_body, session_body
 from services.api.creates import Creates, not_applied
 from services.api.debug import live_urls
@@ -18,9 +18,9 @@ from wallcrawler.wiring import Ports
 STATUSES = ("PENDING", "RUNNING", "ERROR", "TIMED_OUT", "COMPLETED")
 
 
-def blueprint(ports: Ports) -> Blueprint:
+def blueprint(ports: Ports, creates: Creates) -> Blueprint:
     routes = Blueprint("sessions", __name__)
-    creates = Creates(ports)
+    cursors = pages.Cursors(ports.signer)
 
     @routes.post("/v1/sessions")
     def create() -> tuple[Response, int]:
@@ -39,13 +39,19 @@ def blueprint(ports: Ports) -> Blueprint:
             raise Refusal(400, f"querystring/status must be equal to one of the allowed values: {', '.join(STATUSES)}")
         states = set(lifecycle.states_of(wanted)) if wanted else set(State)
         matches = metadata.matching(q) if (q := request.args.get("q")) else lambda _: True
-        return jsonify(
-            [
-                session_body(session, ports.links)
-                for session in ports.sessions.of_project(g.project_id)
-                if session.state in states and matches(session.user_metadata)
-            ]
-        )
+        try:
+            found, following = ports.sessions.page(
+                g.project_id,
+                limit=pages.limit(request),
+                cursor=cursors.given_to(request),
+                wanted=(lambda one: one.state in states and matches(one.user_metadata)) if wanted or q else None,
+            )
+        except ValueError:
+            raise pages.foreign() from None
+        answer = jsonify([session_body(session, ports.links) for session in found])
+        if following is not None:
+            answer.headers["Link"] = cursors.link(request, following)
+        return answer
 
     @routes.get("/v1/sessions/<session_id>")
     def retrieve(session_id: str) -> Response:

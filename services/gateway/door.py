@@ -1,7 +1,8 @@
 """Decide whose session a request is for, and what of it goes on to the guest.
 
 Nothing here touches a socket or a store. The guest asks for the token again: it gets it in a header, so that no secret
-is in any address that is passed on.
+is in any address that is passed on. Who comes with an API key, as clients did before there were signing keys, has to
+name the session; whether the key opens it the guest asks the API, and nobody here.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from wallcrawler.session import Session
-from wallcrawler.tokens import InvalidToken, Verifier
+from wallcrawler.tokens import Audience, InvalidToken, Verifier
 from wallcrawler.wire.caller import Head, Headers
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request for this session, with what its guest is asked for. `token` is empty where none is needed."""
+    """A request for this session, with what its guest is asked for, and the token or the API key that came with it;
+    neither where none is needed."""
 
     session_id: str
     target: str
     token: str = field(default="", repr=False)
+    api_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ FORWARDED: Final = frozenset(
         "accept",
         "content-length",
         "content-type",
+        "expect",
         "sec-websocket-extensions",
         "sec-websocket-key",
         "sec-websocket-protocol",
@@ -62,30 +66,43 @@ FORWARDED: Final = frozenset(
     }
 )
 
+#: Pages whose relative addresses have to name the session: from them, files are asked for without a token.
 _INSPECTOR: Final = "/devtools/inspector.html"
-_ASSETS: Final = re.compile(r"/sessions/([\w-]{1,64})(/devtools/(?!page/|browser/)[\w./@-]+)", re.ASCII)
+_LIVE_VIEW: Final = "/view/index.html"
+
+#: What is asked for by a session's name: files of Chromium's DevTools, and the live view with its files and its socket.
+_OF_A_SESSION: Final = re.compile(r"/sessions/([\w-]{1,64})(/(?:devtools/(?!page/|browser/)|view/)[\w./@-]+)", re.ASCII)
+
+_AUDIENCES: Final[tuple[Audience, ...]] = ("cdp", "view", "watch", "control")
+
+#: What an API key may look like: it goes on in a header.
+_API_KEY: Final = re.compile(r"[\x20-\x7e]{1,512}")
+_SESSION_ID: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
 def read(head: Head, verifier: Verifier) -> Wish | Detour | Refusal:
     """The session that a request is for, as its token says. Not yet: whether there is such a session."""
-    path, _, query = head.target.partition("?")
-    if assets := _ASSETS.fullmatch(unquote(path)):
-        # Files of Chromium itself, the same for everybody; a page's own requests for them can't carry a token.
-        return Wish(assets[1], assets[2])
-    parameters = parse_qsl(query, keep_blank_values=True)
-    given = dict(reversed(parameters))
-    inspected = _inspected(given) if unquote(path) == _INSPECTOR else ""
+    raw_path, _, query = head.target.partition("?")
+    path = unquote(raw_path)
+    given = dict(reversed(parse_qsl(query, keep_blank_values=True)))
+    inspected = _inspected(given) if path == _INSPECTOR else ""
     token = given.get("signingKey") or head.header("x-bb-signing-key") or inspected
+    named = _OF_A_SESSION.fullmatch(path)
+    if named and (not token or named[2].startswith("/devtools/")):
+        # Files are the same for everybody, and a page's own requests for them can't carry a token; what is no file
+        # the guest refuses.
+        return Wish(named[1], named[2])
     if not token:
-        return _without_token(given, head)
+        return _without_token(head, given, raw_path, query)
     try:
-        claims = verifier.verify(token, session_id=None, audiences=["cdp", "view"])
+        claims = verifier.verify(token, session_id=named[1] if named else None, audiences=_AUDIENCES)
     except InvalidToken as invalid:
         return Refusal(401, str(invalid))
-    if inspected:
-        # From there its relative addresses name the session, which they could not name in any other way.
-        return Detour(f"../sessions/{claims.session_id}{_INSPECTOR}?{query}")
-    return Wish(claims.session_id, _without_secrets(path, query), token)
+    if named:
+        return Wish(named[1], _without_secrets(named[2], query), token)
+    if inspected or (path == _LIVE_VIEW and "signingKey" in given):
+        return Detour(f"../sessions/{claims.session_id}{path}?{query}")
+    return Wish(claims.session_id, _without_secrets(raw_path, query), token)
 
 
 def _inspected(given: Mapping[str, str]) -> str:
@@ -94,10 +111,21 @@ def _inspected(given: Mapping[str, str]) -> str:
     return dict(parse_qsl(socket.partition("?")[2])).get("signingKey", "")
 
 
-def _without_token(given: Mapping[str, str], head: Head) -> Refusal:
-    if "apiKey" in given or head.header("x-bb-api-key"):
-        return Refusal(501, "an API key opens no browser here: create a session, and connect to its connectUrl")
-    return Refusal(401, "a signingKey is needed, in the query or in the header x-bb-signing-key")
+def _without_token(head: Head, given: Mapping[str, str], path: str, query: str) -> Wish | Refusal:
+    """By an API key, and the name of a session."""
+    key = given.get("apiKey") or head.header("x-bb-api-key")
+    if not key:
+        return Refusal(401, "a signingKey is needed, in the query or in the header x-bb-signing-key")
+    session_id = given.get("sessionId") or head.header("session-id")
+    if not session_id:
+        return Refusal(
+            501, "an API key alone opens no browser here: create a session, and name it by sessionId or session-id"
+        )
+    if not _SESSION_ID.fullmatch(session_id):
+        return Refusal(404, "there is no such session")
+    if not _API_KEY.fullmatch(key):
+        return Refusal(401, "the API key does not open this session")
+    return Wish(session_id, _without_secrets(path, query), api_key=key)
 
 
 def _without_secrets(path: str, query: str) -> str:
@@ -139,6 +167,9 @@ def request_bytes(head: Head, wish: Wish, *, address: str, peer: str) -> bytes:
     ]
     if wish.token:
         headers.append(("x-bb-signing-key", wish.token))
+    if wish.api_key:
+        # With the name: at the address of one session there may be another by now.
+        headers += [("x-bb-api-key", wish.api_key), ("session-id", wish.session_id)]
     return _bytes(f"{head.method} {wish.target} HTTP/1.1", headers)
 
 

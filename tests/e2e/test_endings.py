@@ -51,6 +51,20 @@ def assert_ended(platform: Platform, session_id: str, *, status: str, reason: st
     return session
 
 
+def test_a_lost_nursery_is_the_same_reason_everywhere(platform: Platform) -> None:
+    """The process that has forked all guests is killed: clients are told what the record says."""
+    session = platform.create(keepAlive=True)
+    guest = browser_process(platform, session["id"]).parent()
+    nursery = guest and guest.parent()
+    assert nursery is not None
+    with connect(session["connectUrl"]) as client:
+        nursery.kill()
+        _, told = close_frame(client)
+
+    assert_ended(platform, session["id"], status="ERROR", reason=told)
+    assert told == "task_stopped:lost"
+
+
 def test_released(platform: Platform) -> None:
     """The release answers when the browser is gone, the client is told why, and the token opens nothing any more."""
     session = platform.create()

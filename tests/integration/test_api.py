@@ -277,6 +277,20 @@ def test_an_idempotency_key_makes_a_retry_the_same_session(platform: Platform) -
     assert len(platform.ports.fleet.tasks()) == platform.counted() == 1
 
 
+def test_an_idempotency_key_is_good_for_one_body(platform: Platform) -> None:
+    """However that is spelled; another one would be answered with a session that it did not ask for."""
+    headers = {"Idempotency-Key": "order-67"}
+    first = platform.http.post("/v1/sessions", json={"keepAlive": True, "timeout": 60}, headers=headers)
+
+    same = platform.http.post("/v1/sessions", json={"timeout": 60, "keepAlive": True, "region": None}, headers=headers)
+    other = platform.http.post("/v1/sessions", json={"timeout": 61, "keepAlive": True}, headers=headers)
+
+    assert first.json()["id"] == same.json()["id"]
+    assert "order-67" in triple(other, 422)
+    assert other.headers["x-should-retry"] == "false"
+    assert platform.counted() == 1
+
+
 def test_a_guests_token_speaks_for_its_own_session_alone(platform: Platform) -> None:
     """Neither a client's token, nor another guest's, nor none may report or ask."""
     session, other = (platform.ports.sessions.get(platform.create()["id"]) for _ in range(2))

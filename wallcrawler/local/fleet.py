@@ -37,8 +37,8 @@ log = logs.get()
 #: Stopped tasks that are remembered, so that a late repetition of their job starts no second browser.
 REMEMBERED = 10_000
 
-#: Seconds from asking a guest to end until it is killed.
-GRACE = 10.0
+#: Seconds from asking a guest to end until it is killed: as ECS gives it, because it may have a profile to put away.
+GRACE = 30.0
 
 #: Seconds between attempts to start a nursery that the machine has no room for.
 REOPEN_EVERY = 1.0

@@ -6,6 +6,7 @@ lost queue has forgotten.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import redis
@@ -28,6 +30,8 @@ log = logs.get()
 START_WITHIN = 10.0
 #: Seconds before a server that died is started again, so that one that cannot start does not spin.
 RESTART_AFTER = 0.2
+#: What the names of servers' folders begin with, in the system's temporary directory.
+PREFIX = "wallcrawler-valkey-"
 
 
 def binary() -> str:
@@ -50,7 +54,8 @@ class Valkey:
 
     def __init__(self) -> None:
         self._password = secrets.token_urlsafe(24)
-        self._dir = Path(tempfile.mkdtemp(prefix="wallcrawler-valkey-"))
+        clear_leftovers()
+        self._dir, self._lock = _own_folder()
         self._port = _free_port()
         self._stopping = threading.Event()
         self._process = self._start()
@@ -127,6 +132,42 @@ class Valkey:
             self._process.wait()
         self._watcher.join(5)
         shutil.rmtree(self._dir, ignore_errors=True)
+        os.close(self._lock)
+
+
+def clear_leftovers() -> None:
+    """Remove the folders of servers whose instance was killed. Those of instances that run are locked by them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Another user's, or removed by somebody else meanwhile; or one that is in use.
+        with suppress(OSError):
+            lock = _locked(folder)
+            try:
+                shutil.rmtree(folder)
+            finally:
+                os.close(lock)
+
+
+def _own_folder() -> tuple[Path, int]:
+    """A new folder, and the lock that keeps it from being cleared."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        # An instance that starts at this moment may take it for a leftover.
+        with suppress(FileNotFoundError, BlockingIOError):
+            lock = _locked(folder)
+            if folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """Hold the folder, until the descriptor is closed or this process ends. Raises OSError where somebody else does."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def _dies_with_us() -> list[str]:

@@ -102,6 +102,8 @@ class Caller(asyncio.Protocol, ABC):
         """The request's body as it comes, at most `limit` bytes of it. Raises BadBody."""
         parser, seen = self._parser, 0
         self.early = self.early[self._held :]
+        if parser.they_are_waiting_for_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while True:
             try:
                 event = parser.next_event()
@@ -147,10 +149,11 @@ class Caller(asyncio.Protocol, ABC):
     def answer(self, status: int, body: object) -> None:
         self.send(status, json.dumps(body).encode(), "application/json")
 
-    def send(self, status: int, body: bytes, content_type: str) -> None:
+    def send(self, status: int, body: bytes, content_type: str, headers: Headers = ()) -> None:
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         head = (
             f"HTTP/1.1 {status} {phrase(status)}\r\ncontent-type: {content_type}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            f"content-length: {len(body)}\r\n{more}connection: close\r\n\r\n"
         )
         self.transport.write(head.encode("latin-1") + body)
         self.transport.close()

@@ -115,6 +115,9 @@ class Splice:
         client = self.client.transport
         client.set_write_buffer_limits(high=HIGH_WATER)
         client.set_protocol(self.client)
+        if not client.is_closing():
+            # Of a long body more may have come than was waited for.
+            client.resume_reading()
         self.chrome.transport.write(request + early)
         if client.is_closing():
             self.chrome.transport.abort()

@@ -20,10 +20,16 @@ from wallcrawler.aws.tables import DynamoTables
 from wallcrawler.aws.topic import SnsTopic
 from wallcrawler.bell import RedisBell
 from wallcrawler.catalog import Catalog
+from wallcrawler.certificates import Certificates
 from wallcrawler.clock import SystemClock
+from wallcrawler.contexts import Contexts
+from wallcrawler.downloads import Downloads
 from wallcrawler.errors import SettingsError
+from wallcrawler.extensions import Extensions
 from wallcrawler.jobs import CeleryJobs, celery_app
 from wallcrawler.links import Links
+from wallcrawler.ports import Blobs
+from wallcrawler.relay import RelayedBlobs
 from wallcrawler.sessions import Sessions
 from wallcrawler.settings import Settings, variable
 from wallcrawler.tokens import Signer
@@ -77,6 +83,8 @@ def deployed(settings: Settings, service: str) -> Ports:
     celery = new_celery()
     signer: Any = Signer.from_pem(keys.signing_keys) if keys.signing_keys else absent("signer")
     changes_url, topic_arn, bucket = settings.session_changes_queue_url, settings.topic_arn, settings.bucket
+    relay = signer if keys.signing_keys else None
+    blobs: Blobs = _blobs(S3Blobs(aws.s3, bucket), settings, relay) if bucket else absent("blobs")
 
     def close() -> None:
         bell.close()
@@ -89,11 +97,15 @@ def deployed(settings: Settings, service: str) -> Ports:
         tables=tables,
         sessions=Sessions(tables, clock),
         catalog=Catalog(tables, clock),
+        downloads=Downloads(tables, blobs, clock),
+        extensions=Extensions(tables, blobs, clock),
+        certificates=Certificates(tables, clock),
         fleet=_ecs_fleet(settings, aws) if "subnets" in needs else absent("fleet"),
         bell=bell,
         topic=SnsTopic(aws.sns, topic_arn) if topic_arn else absent("topic"),
         jobs=CeleryJobs(celery),
-        blobs=S3Blobs(aws.s3, bucket) if bucket else absent("blobs"),
+        blobs=blobs,
+        contexts=Contexts(tables, blobs, clock, limit=settings.context_limit, keep=settings.context_versions),
         celery=celery,
         new_celery=new_celery,
         signer=signer,
@@ -102,6 +114,17 @@ def deployed(settings: Settings, service: str) -> Ports:
         changes=SqsSource(aws.sqs, changes_url, translate=session_changed) if changes_url else absent("changes"),
         close=close,
     )
+
+
+def _blobs(blobs: S3Blobs, settings: Settings, signer: Signer | None) -> Blobs:
+    """Raises SettingsError where URLs are to be relayed, and nobody said to where."""
+    chosen = settings.blob_urls or ("relayed" if settings.mode == "compose" else "direct")
+    # Who has no keys makes no URLs.
+    if chosen == "direct" or signer is None:
+        return blobs
+    if settings.guest_api_url is None:
+        raise SettingsError(f"{variable('guest_api_url')}: relayed URLs of blobs lead there")
+    return RelayedBlobs(blobs, base_url=settings.guest_api_url, secret=signer.secret("blob URLs"))
 
 
 def _ecs_fleet(settings: Settings, aws: Clients) -> EcsFleet:
@@ -117,9 +140,16 @@ def _ecs_fleet(settings: Settings, aws: Clients) -> EcsFleet:
         security_groups=_listed(settings.security_groups),
         assign_public_ip=settings.assign_public_ip,
         use_public_address=settings.assign_public_ip,
-        environment=guest_environment(settings, settings.guest_api_url or "") | _loopback(settings),
+        environment=guest_environment(settings, settings.guest_api_url or "", *_internal(settings))
+        | _loopback(settings),
         source=SqsSource(aws.sqs, settings.task_events_queue_url or "", translate=events, order=order_of),
     )
+
+
+def _internal(settings: Settings) -> list[str | None]:
+    """URLs of the control plane that a browser's network might lead to."""
+    secrets = (settings.redis_url, settings.broker_url)
+    return [settings.gateway_internal_url, *(url.get_secret_value() for url in secrets if url)]
 
 
 def _loopback(settings: Settings) -> dict[str, str]:

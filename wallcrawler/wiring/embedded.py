@@ -7,7 +7,11 @@ from functools import partial
 from wallcrawler import log as logs
 from wallcrawler.bell import RedisBell
 from wallcrawler.catalog import Catalog
+from wallcrawler.certificates import Certificates
 from wallcrawler.clock import SystemClock
+from wallcrawler.contexts import Contexts
+from wallcrawler.downloads import Downloads
+from wallcrawler.extensions import Extensions
 from wallcrawler.jobs import CeleryJobs, celery_app
 from wallcrawler.links import Links
 from wallcrawler.local.blobs import DirectoryBlobs
@@ -37,12 +41,13 @@ def embedded(
         host=settings.host,
         public_host=settings.reachable_host,
         run_dir=home.run_dir(settings.run_dir),
-        environment=guest_environment(settings, api_url),
+        environment=guest_environment(settings, api_url, redis_url),
     )
     bell = RedisBell(redis_url, namespace=namespace)
     new_celery = partial(celery_app, redis_url, namespace=namespace, sweep_every=settings.sweep_every)
     celery = new_celery()
     signer = home.signer()
+    blobs = DirectoryBlobs(home.blobs, base_url=api_url, secret=home.blob_secret())
 
     def close() -> None:
         fleet.close()
@@ -59,11 +64,15 @@ def embedded(
         tables=tables,
         sessions=Sessions(tables, clock),
         catalog=Catalog(tables, clock),
+        downloads=Downloads(tables, blobs, clock),
+        extensions=Extensions(tables, blobs, clock),
+        certificates=Certificates(tables, clock),
         fleet=fleet,
         bell=bell,
         topic=LoggedTopic(),
         jobs=CeleryJobs(celery),
-        blobs=DirectoryBlobs(home.blobs, base_url=api_url, secret=home.blob_secret()),
+        blobs=blobs,
+        contexts=Contexts(tables, blobs, clock, limit=settings.context_limit, keep=settings.context_versions),
         celery=celery,
         new_celery=new_celery,
         signer=signer,

@@ -11,7 +11,7 @@ from typing import Final
 from flask import Blueprint, request
 
 from services.api.answers import Refusal
-from services.api.guest import reports
+from services.api.guest import ads, contexts, downloads, extensions, journal, keys, reports
 from wallcrawler.session import Session
 from wallcrawler.tokens import InvalidToken, Verifier
 from wallcrawler.wiring import Ports
@@ -20,7 +20,7 @@ from wallcrawler.wiring import Ports
 Speaking = Callable[[str], Session]
 
 #: Each adds its routes, under /guest/v1/sessions/<session_id>.
-SUBJECTS: Final = (reports,)
+SUBJECTS: Final = (ads, contexts, downloads, extensions, journal, keys, reports)
 
 
 def blueprint(ports: Ports) -> Blueprint:

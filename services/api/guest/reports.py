@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from services.api import bodies
+from services.api import bodies, egress
 from services.api.answers import Refusal
 from wallcrawler import log as logs
 from wallcrawler import trace
@@ -34,7 +34,7 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
                 linger=session.linger,
                 verify_keys=ports.signer.verify_keys,
                 ignore_certificate_errors=bool(session.browser_settings.get("ignoreCertificateErrors")),
-                plan=ports.sessions.plan(session_id),
+                plan=egress.completed(ports.sessions.plan(session_id), ports.settings),
             ).as_wire()
         )
 
@@ -53,7 +53,12 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
                 trace.span("guest.report", parent=reporting.traceparent, happened=told.event),
             ):
                 session = ports.sessions.advance(
-                    session_id, told.event, reason=told.reason, detail=told.detail, **facts
+                    session_id,
+                    told.event,
+                    reason=told.reason,
+                    detail=told.detail,
+                    proxy_bytes=told.proxy_bytes,
+                    **facts,
                 )
         except ValueError as wrong:
             raise Refusal(400, f"body: {wrong}") from None

@@ -14,12 +14,15 @@ import httpx
 import psutil
 import pytest
 from playwright.sync_api import sync_playwright
+from selenium import webdriver
+from selenium.webdriver.remote.client_config import ClientConfig
+from selenium.webdriver.remote.remote_connection import RemoteConnection
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.eventually import eventually
 from tests.integration.gateway.grounds import RunningGateway, closed_with
-from tests.platform import Platform, need_chrome, running
+from tests.platform import Platform, need_chrome, need_chromedriver, running
 from wallcrawler.tokens import Verifier
 
 pytestmark = [pytest.mark.browser, pytest.mark.queue]
@@ -205,3 +208,64 @@ def test_a_killed_guest_is_spoken_for(platform: Platform, gateway: RunningGatewa
     assert frame == (4012, "task_stopped:SIGKILL")
     assert nothing is None
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("by", ["signing key", "API key"])
+def test_selenium_drives_through_the_gateway(
+    platform: Platform, gateway: RunningGateway, session: dict[str, Any], by: str
+) -> None:
+    """Command after command over a client that keeps connections; and the old way, by an API key and a name."""
+    need_chromedriver()
+    legacy = {"x-bb-api-key": platform.api_key, "session-id": session["id"]}
+
+    class Signed(RemoteConnection):
+        extra_headers = {"x-bb-signing-key": session["signingKey"]} if by == "signing key" else legacy
+
+    config = ClientConfig(remote_server_addr=f"{gateway.origin}/webdriver", timeout=30)
+    driver = webdriver.Remote(command_executor=Signed(client_config=config), options=webdriver.ChromeOptions())
+    driver.get(PAGE)
+    heading, devtools = driver.find_element("tag name", "h1").text, driver.caps["se:cdp"]
+    driver.execute_script("window.long = arguments[0]", "x" * 300_000)
+    length = driver.execute_script("return window.long.length")
+    driver.quit()
+
+    assert (heading, length) == ("the gateway", 300_000)
+    assert urlsplit(devtools).netloc == gateway.netloc
+    with connect(devtools) as client:
+        assert "product" in asked(client, "Browser.getVersion")
+
+
+def test_nobody_elses_api_key_opens_a_browser(
+    platform: Platform, gateway: RunningGateway, session: dict[str, Any]
+) -> None:
+    """The guest asks the API about it, and the gateway passes on what it says."""
+    other = platform.ports.catalog.add_project("another", concurrency=1, default_timeout=60)
+    key, _ = platform.ports.catalog.add_key(other.id, name="another")
+
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        connect(f"ws://{gateway.netloc}/?apiKey={key}&sessionId={session['id']}"),
+    ):
+        pass
+
+    assert refused.value.response.status_code == 401
+    assert b"does not open this session" in (refused.value.response.body or b"")
+    assert key.encode() not in (refused.value.response.body or b"")
+
+
+def test_a_live_view_finds_its_files_through_the_gateway(
+    platform: Platform, gateway: RunningGateway, session: dict[str, Any]
+) -> None:
+    """The page is sent to where its relative addresses name the session; its socket needs the token."""
+    token = platform.ports.links.token(platform.ports.sessions.get(session["id"]), "watch")
+
+    with httpx.Client(follow_redirects=True) as browser:
+        page = browser.get(f"{gateway.origin}/view/index.html", params={"page": "", "signingKey": token})
+        names = re.findall(r"""(?:src|href)="([\w./-]+\.(?:js|css))\"""", page.text)
+        files = [browser.get(page.url.join(name)) for name in names]
+        bare = browser.get(page.url.join("socket"))
+
+    assert page.url.path == f"/sessions/{session['id']}/view/index.html"
+    assert len(files) >= 2
+    assert {file.status_code for file in files} == {200}
+    assert bare.status_code == 401

@@ -55,13 +55,29 @@ def test_only_a_good_token_is_let_in(ground: Ground, gateway: RunningGateway, gu
     assert not any(token in answer[1] for token, answer in zip(tokens.values(), answers.values(), strict=True))
 
 
-def test_an_api_key_opens_no_browser(gateway: RunningGateway) -> None:
-    """The form of old tutorials is understood, and told what to do instead."""
-    status, message, _ = refused(f"ws://{gateway.netloc}/?apiKey=bb_live_secret&sessionId=session-1")
+def test_an_api_key_alone_opens_no_browser(gateway: RunningGateway) -> None:
+    """The form of old tutorials that created a session is understood, and told what to do instead."""
+    status, message, _ = refused(f"ws://{gateway.netloc}/?apiKey=bb_live_secret")
 
     assert status == 501
-    assert "connectUrl" in message
+    assert "sessionId" in message
     assert "bb_live_secret" not in message
+
+
+def test_an_api_key_goes_to_the_guest_of_the_session_that_is_named(
+    ground: Ground, gateway: RunningGateway, guest: PuppetGuest
+) -> None:
+    """Which asks the API about it; here it passes on in a header, and is no part of an address."""
+    session = ground.ready(guest.address)
+
+    with connect(f"ws://{gateway.netloc}/?apiKey=bb_live_secret&sessionId={session.id}"):
+        pass
+
+    [head] = guest.heads
+    line, *lines = head.rstrip().split("\r\n")
+    told = dict(header.split(": ", 1) for header in lines)
+    assert line == f"GET /?sessionId={session.id} HTTP/1.1"
+    assert (told["x-bb-api-key"], told["session-id"]) == ("bb_live_secret", session.id)
 
 
 def test_a_session_that_is_not_there(ground: Ground, gateway: RunningGateway) -> None:

@@ -50,6 +50,15 @@ def test_everything_can_be_set() -> None:
     assert loaded.directory == Path("/run/wc/0f1e2d3c-4b5a")
 
 
+def test_what_pages_never_reach_is_the_control_plane() -> None:
+    """The API, the guest's own second port, and what the platform names."""
+    loaded = load(WALLCRAWLER_GUEST_LOOPBACK_PORT="8081", WALLCRAWLER_EGRESS_CLOSED="redis:6379,gateway:9222")
+
+    assert loaded.internal == ("api:8080", "localhost:8081", "redis:6379", "gateway:9222")
+    assert load(WALLCRAWLER_API_URL="https://api.example/prefix").internal == ("api.example:443",)
+    assert load(WALLCRAWLER_API_URL="http://[fd00::1]").internal == ("[fd00::1]:80",)
+
+
 @pytest.mark.parametrize("missing", ["WALLCRAWLER_SESSION_ID", "WALLCRAWLER_API_URL", "WALLCRAWLER_GUEST_TOKEN"])
 @pytest.mark.parametrize("how", ["unset", "empty"])
 def test_what_is_missing_is_named(missing: str, how: str) -> None:

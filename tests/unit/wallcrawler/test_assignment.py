@@ -56,10 +56,15 @@ def test_an_assignment_that_leaves_something_out_is_refused(missing: str) -> Non
         Assignment.from_wire(wire)
 
 
-@given(event=st.sampled_from(sorted(REPORTABLE)), reason=st.none() | texts, detail=st.none() | st.text(min_size=1))
-def test_a_report_survives_the_wire(event: Event, reason: str | None, detail: str | None) -> None:
+@given(
+    event=st.sampled_from(sorted(REPORTABLE)),
+    reason=st.none() | texts,
+    detail=st.none() | st.text(min_size=1),
+    proxy_bytes=st.integers(0, 1 << 40),
+)
+def test_a_report_survives_the_wire(event: Event, reason: str | None, detail: str | None, proxy_bytes: int) -> None:
     """With what there is of reason and detail, and no nulls."""
-    report = Report(event, reason, detail)
+    report = Report(event, reason, detail, proxy_bytes)
 
     assert Report.from_wire(json.loads(json.dumps(report.as_wire()))) == report
     assert None not in report.as_wire().values()
@@ -78,6 +83,13 @@ def test_a_report_of_another_type_is_refused(field: str, value: Any) -> None:
     """And the refusal names the field."""
     with pytest.raises(ValueError, match=f"{field} must be a string"):
         Report.from_wire({"event": "DRAINED", field: value})
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "7", None, 1 << 70])
+def test_a_count_of_bytes_is_a_whole_number(value: Any) -> None:
+    """Of which a project is billed."""
+    with pytest.raises(ValueError, match="proxyBytes must be an integer"):
+        Report.from_wire({"event": "DRAINED", "proxyBytes": value})
 
 
 def test_a_long_detail_is_cut() -> None:

@@ -22,6 +22,7 @@ LOCATED       READY        READY        -            -            -           - 
 BROWSER_UP    READY        READY        -            -            -           -       -      -
 ATTACHED      -            -            ACTIVE       -            -           -       -      -
 DETACHED      -            -            -            READY        -           -       -      -
+WATCHED       -            -            READY        -            -           -       -      -
 RELEASED      TERMINATING  TERMINATING  TERMINATING  TERMINATING  -           -       -      -
 EXPIRED       TERMINATING  TERMINATING  TERMINATING  TERMINATING  -           -       -      -
 ABANDONED     -            -            TERMINATING  -            -           -       -      -

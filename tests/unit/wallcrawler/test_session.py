@@ -81,7 +81,7 @@ def assert_kept(before: Session, after: Session) -> None:
             assert getattr(after, name) == getattr(before, name), f"{name} was rewritten"
     changing = {
         "state", "version", "updated_at", "task", "address", "browser_up_at", "ready_at", "attached_at",
-        "detached_at", "ended_at", "ended_reason",
+        "detached_at", "watched_at", "ended_at", "ended_reason",
     }  # fmt: skip
     for spec in fields(Session):
         assert spec.name in changing or getattr(before, spec.name) == getattr(after, spec.name)
@@ -174,6 +174,26 @@ def test_the_first_reason_stays() -> None:
     assert (over.state, over.ended_reason) == (State.TIMED_OUT, "timed_out")
 
 
+def test_of_a_count_the_most_that_was_told_is_true() -> None:
+    """Reports overtake each other; after the end there is nothing more to count."""
+    session = a_ready_session()
+    for event, told, counted in (
+        (Event.ATTACHED, 100, 100),
+        (Event.DETACHED, 70, 100),
+        (Event.ATTACHED, 0, 100),
+        (Event.DETACHED, 250, 250),
+    ):
+        session = session.after(event, at=NOW, proxy_bytes=told) or session
+        assert session.proxy_bytes == counted
+
+    last = session.after(Event.RELEASED, at=NOW, reason="released")
+    assert last is not None
+    over = last.after(Event.DRAINED, at=NOW, proxy_bytes=300)
+    assert over is not None
+    assert (over.over, over.proxy_bytes) == (True, 300)
+    assert over.after(Event.DRAINED, at=NOW, proxy_bytes=900) is None
+
+
 def test_an_event_brings_no_other_facts() -> None:
     """A misspelt fact, or one that only the record may derive, is a mistake of the caller."""
     with pytest.raises(ValueError, match="brings no ended_at, version"):
@@ -201,6 +221,8 @@ DISCONNECTED = (Event.ABANDONED, Reason.DISCONNECTED)
         pytest.param(a_session(state=State.PROVISIONING), 45, CREATE_DEADLINE, id="provisioning"),
         pytest.param(READY, 2 + 300, NEVER_CONNECTED, id="ready, nobody came"),
         pytest.param(replace(READY, ends_at=NOW + 60), 60, TIMED_OUT, id="ready, nobody came, short timeout"),
+        pytest.param(replace(READY, watched_at=NOW + 50), 50 + 300, NEVER_CONNECTED, id="ready, looked at"),
+        pytest.param(replace(DETACHED, watched_at=NOW + 50), 20 + 1, DISCONNECTED, id="ready, left, looked at"),
         pytest.param(DETACHED, 20 + 1, DISCONNECTED, id="ready, everybody left"),
         pytest.param(replace(DETACHED, linger=0.0), 20, DISCONNECTED, id="ready, everybody left, no linger"),
         pytest.param(replace(DETACHED, keep_alive=True), 3600, TIMED_OUT, id="ready, everybody left, kept alive"),

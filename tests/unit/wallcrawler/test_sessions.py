@@ -154,6 +154,20 @@ def test_the_end_gives_the_place_back_and_bills_the_browser(
     assert project.browser_seconds == pytest.approx(61.5)
 
 
+def test_what_went_through_proxies_is_billed_once_at_the_end(sessions: Sessions, catalog: Catalog) -> None:
+    """However often it was told before, and in which order."""
+    stored(sessions, state=State.ACTIVE)
+    for told in (100, 400, 250):
+        sessions.advance("session-1", Event.DETACHED, proxy_bytes=told)
+    during = catalog.project("project-1").proxy_bytes
+
+    for _ in range(2):
+        sessions.advance("session-1", Event.DRAINED, proxy_bytes=500)
+
+    assert during == 0
+    assert (sessions.get("session-1").proxy_bytes, catalog.project("project-1").proxy_bytes) == (500, 500)
+
+
 def test_a_session_that_never_had_a_browser_costs_nothing(
     sessions: Sessions, catalog: Catalog, clock: HandClock
 ) -> None:
@@ -247,7 +261,7 @@ def test_a_deadline_that_was_met_meanwhile_ends_nobody(sessions: Sessions) -> No
 
 
 def test_a_plan_is_kept_apart_and_goes_with_its_session(sessions: Sessions, tables: SqliteTables) -> None:
-    """It may hold passwords: the record and its history, which are streamed, never do, and nothing is left at the end."""
+    """It may hold passwords: the record and its history, which are streamed, never do, and nothing of it is left."""
     plan = {"egress": {"proxies": [{"server": "http://proxy.example", "password": "s3cret"}]}}
     sessions.create(a_session(), plan=plan)
 

@@ -89,9 +89,12 @@ def test_a_wrong_secret_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch) 
     """Start-up errors end up in logs."""
     monkeypatch.setenv("WALLCRAWLER_API_KEY", "5hort")
 
+    monkeypatch.setenv("WALLCRAWLER_PROXIES", "http://user:5hort@proxy.example/path")
+
     problems = refused()
 
     assert "WALLCRAWLER_API_KEY: " in problems
+    assert "WALLCRAWLER_PROXIES: " in problems
     assert "5hort" not in problems
 
 
@@ -99,6 +102,7 @@ def test_secrets_are_not_shown_by_printing_settings(monkeypatch: pytest.MonkeyPa
     """Neither as text nor as what a debugger shows."""
     monkeypatch.setenv("WALLCRAWLER_API_KEY", "wc_do_not_show_me")
     monkeypatch.setenv("REDIS_URL", "redis://:hidden-too@redis")
+    monkeypatch.setenv("WALLCRAWLER_PROXIES", "http://user:hidden-too@proxy.example")
 
     shown = f"{Settings.load()} {Settings.load()!r}"
 
@@ -134,6 +138,10 @@ def test_secrets_are_not_shown_by_printing_settings(monkeypatch: pytest.MonkeyPa
         ("launch_type", ["FARGATE", "EC2"], ["fargate"]),
         ("metrics_port", [0, 65_535], [-1, 65_536]),
         ("drain", [0, 300], [-1]),
+        ("egress_private", ["auto", "allow", "refuse"], ["yes", ""]),
+        ("egress_allow", ["", "intranet.example:443, 10.0.0.0/8"], ["a b", "10.0.0.1/8"]),
+        ("egress_deny", ["*.example", "[fd00::/8]:80"], ["example.com:0"]),
+        ("proxies", ["http://a, socks5://u:p@b:1"], ["ftp://a", "http://a/path"]),
         ("log_format", ["json", "console"], ["xml"]),
         ("log_level", ["DEBUG", "ERROR"], ["debug", "LOUD"]),
     ],

@@ -82,9 +82,9 @@ def test_the_token_names_the_session(target: str, headers: Headers) -> None:
     assert TOKEN not in repr(wish)
 
 
-@pytest.mark.parametrize("audience", ["cdp", "view"])
-def test_who_drives_and_who_looks(audience: Audience) -> None:
-    """Both pass here; what a look may see is the guest's to say."""
+@pytest.mark.parametrize("audience", ["cdp", "view", "watch", "control"])
+def test_who_drives_who_looks_and_who_speaks_for_the_api(audience: Audience) -> None:
+    """All pass here; what each may do is the guest's to say."""
     assert wished(f"/devtools/page/P?signingKey={mint(audience)}").session_id == "session-1"
 
 
@@ -114,16 +114,48 @@ def test_a_token_that_opens_nothing(token: str, why: str) -> None:
         ("/?signingKey=", (), 401),
         ("/devtools/inspector.html", (), 401),
         ("/devtools/inspector.html?ws=host/devtools/page/P", (), 401),
-        ("/?apiKey=k&sessionId=s", (), 501),
-        ("/webdriver/session", [("x-bb-api-key", "k"), ("session-id", "s")], 501),
+        ("/?apiKey=k", (), 501),
+        ("/webdriver/session", [("x-bb-api-key", "k")], 501),
+        ("/?apiKey=k&sessionId=../x", (), 404),
+        ("/?apiKey=k%0d%0ahost:%20x&sessionId=s", (), 401),
+        ("/?apiKey=%c3%a4&sessionId=s", (), 401),
+        ("/view/view.css", (), 401),
     ],
 )
 def test_no_token(target: str, headers: Headers, status: int) -> None:
-    """What is missing is named; who comes with an API key is told how it is done here."""
+    """What is missing is named; who comes with an API key alone is told how it is done here."""
     answer = asked(target, headers)
 
     assert isinstance(answer, Refusal)
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/webdriver/session?x=1", [("x-bb-api-key", "My API Key"), ("session-id", "session-1")]),
+        ("/webdriver/session?x=1&apiKey=My%20API+Key", [("session-id", "session-1")]),
+        ("/webdriver/session?apiKey=My%20API+Key&x=1&sessionId=session-1", ()),
+    ],
+)
+def test_an_api_key_goes_to_the_session_that_is_named_with_it(target: str, headers: Headers) -> None:
+    """As clients came before there were signing keys; the guest learns both, and no address holds the key."""
+    head = Head("POST", target, headers)
+
+    wish = wished(target, headers, "POST")
+    told = headers_of(heard(head, wish))
+
+    assert (wish.session_id, wish.token, wish.api_key) == ("session-1", "", "My API Key")
+    assert (told["x-bb-api-key"], told["session-id"]) == ("My API Key", "session-1")
+    assert "Key" not in wish.target
+    assert "My API Key" not in repr(wish)
+
+
+def test_a_signing_key_counts_before_an_api_key() -> None:
+    """The API key of a client's defaults is not passed on where it is not needed."""
+    wish = wished(f"/?signingKey={TOKEN}", [("x-bb-api-key", "k"), ("session-id", "session-2")])
+
+    assert (wish.session_id, wish.token, wish.api_key) == ("session-1", TOKEN, "")
 
 
 # -- What goes on -----------------------------------------------------------------------------------------------------
@@ -151,14 +183,15 @@ def test_an_upgrade() -> None:
 
 
 def test_a_request_with_a_body() -> None:
-    """Its length goes on, and the connection ends with the answer; another upgrade than a WebSocket's is none."""
-    head = Head(
-        "POST", "/webdriver/session", [("content-length", "2"), ("connection", "keep-alive"), ("upgrade", "h2c")]
-    )
+    """Its length goes on, and that the client waits with it; the connection ends with the answer; another upgrade than
+    a WebSocket's is none."""
+    length = [("content-length", "2"), ("expect", "100-continue")]
+    head = Head("POST", "/webdriver/session", [*length, ("connection", "keep-alive"), ("upgrade", "h2c")])
 
     headers = headers_of(heard(head, Wish("session-1", head.target, TOKEN)))
 
     assert headers["content-length"] == "2"
+    assert headers["expect"] == "100-continue"
     assert headers["connection"] == "close"
     assert "upgrade" not in headers
     assert headers["host"] == "10.0.0.7:9223"
@@ -254,6 +287,39 @@ def test_nothing_but_files_is_there_without_a_token(path: str) -> None:
 
     assert isinstance(answer, Refusal)
     assert answer.status == 401
+
+
+# -- The live view ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("audience", ["cdp", "view", "watch"])
+def test_a_live_view_is_sent_to_where_its_files_are(audience: Audience) -> None:
+    """Its page asks for them by relative addresses, and without a token."""
+    query = f"page=P&signingKey={mint(audience)}&navbar=false"
+
+    detour = asked(f"/view/index.html?{query}")
+
+    assert detour == Detour(f"../sessions/session-1/view/index.html?{query}")
+
+
+@pytest.mark.parametrize("file", ["view.css", "view.js", "index.html", "fonts/a@2.woff2"])
+def test_a_file_of_the_live_view_is_asked_for_by_its_session(file: str) -> None:
+    """Whether it is one that needs no token is for the guest to say."""
+    assert wished(f"/sessions/session-1/view/{file}") == Wish("session-1", f"/view/{file}")
+
+
+def test_the_socket_of_a_live_view_has_a_token() -> None:
+    """It goes on in a header, as all tokens do."""
+    wish = wished(f"/sessions/session-1/view/socket?page=P&signingKey={TOKEN}", UPGRADE)
+
+    assert wish == Wish("session-1", "/view/socket?page=P", TOKEN)
+
+
+def test_a_token_opens_no_other_session_than_its_own() -> None:
+    """Whatever session the address names."""
+    answer = asked(f"/sessions/session-2/view/socket?page=P&signingKey={TOKEN}", UPGRADE)
+
+    assert answer == Refusal(401, "the token is for another session")
 
 
 # -- What the record says ---------------------------------------------------------------------------------------------

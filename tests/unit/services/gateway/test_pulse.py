@@ -43,6 +43,9 @@ class PaperTransport(asyncio.Transport):
     def abort(self) -> None:
         self.closed = True
 
+    def resume_reading(self) -> None:
+        self.reading = True
+
     def set_protocol(self, protocol: Any) -> None:
         """Whose it is does not matter here."""
 
