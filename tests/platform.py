@@ -31,6 +31,15 @@ def need_chrome() -> None:
     pytest.skip("NO CHROMIUM ON THIS MACHINE: apt-get install chromium")
 
 
+def need_chromedriver() -> None:
+    """Likewise, for Selenium's."""
+    if shutil.which("chromedriver"):
+        return
+    if os.environ.get("CI"):
+        pytest.fail("CI has no chromedriver: these tests must run there")
+    pytest.skip("NO CHROMEDRIVER ON THIS MACHINE: apt-get install chromium-driver")
+
+
 class Platform:
     """One instance, and how tests look at it."""
 

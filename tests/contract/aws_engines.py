@@ -102,19 +102,23 @@ TABLES: Final[Mapping[str, Callable[[Path], DynamoStore]]] = {
 # -- Blobs ------------------------------------------------------------------------------------------------------------
 
 
+#: No headers.
+NONE: Final[Mapping[str, str]] = {}
+
+
 class Bucket:
     """A folder of a bucket, and a stranger who speaks HTTP."""
 
     def __init__(self, place: Path, *, cloud: Callable[[], Cloud]) -> None:
         self.blobs = S3Blobs(cloud().aws.s3, bucket(cloud()), prefix=f"{short(place)}/")
 
-    def ask(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes]:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = NONE) -> tuple[int, bytes]:
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(parts.netloc, timeout=10)
         try:
             # Just as it is: many clients tidy a path up.
-            connection.request(method, f"{parts.path}?{parts.query}", body)
+            connection.request(method, f"{parts.path}?{parts.query}", body, dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

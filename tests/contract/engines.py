@@ -18,8 +18,8 @@ import psutil
 import pytest
 from flask import Flask
 
+from services.api import blobs as blobs_routes
 from services.api.answers import Refusal
-from services.api.blobs import blueprint
 from tests.contract import aws_engines
 from tests.eventually import eventually
 from wallcrawler.errors import NotFound, SettingsError
@@ -28,6 +28,7 @@ from wallcrawler.local.fleet import ChildFleet
 from wallcrawler.local.tables import SqliteTables
 from wallcrawler.local.valkey import Valkey
 from wallcrawler.ports import Blobs, Fleet, Source, Tables
+from wallcrawler.relay import RelayedBlobs
 
 
 def missing(what: str) -> None:
@@ -123,40 +124,65 @@ def guest_of(address: str | None) -> psutil.Process:
 # -- Blobs ------------------------------------------------------------------------------------------------------------
 
 
+#: No headers.
+NONE: Final[Mapping[str, str]] = {}
+
+
 class BlobStore(Protocol):
     """Blobs, and a stranger who has nothing but a URL."""
 
     @property
     def blobs(self) -> Blobs: ...
 
-    def ask(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes]:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = NONE) -> tuple[int, bytes]:
         """The status and the body of the answer."""
         ...
 
 
-class Directory:
-    """A directory, whose URLs the API serves."""
+class Served:
+    """Blobs whose URLs the API serves."""
 
     BASE = "http://api.test:8080"
+    SECRET = b"a secret of this test"
 
-    def __init__(self, place: Path) -> None:
-        self.blobs = DirectoryBlobs(place, base_url=self.BASE, secret=b"a secret of this test")
+    def __init__(self, blobs: blobs_routes.Served) -> None:
+        self.blobs = blobs
         app = Flask("wallcrawler")
-        app.register_blueprint(blueprint(self.blobs))
+        app.register_blueprint(blobs_routes.blueprint(self.blobs))
         app.register_error_handler(Refusal, lambda refusal: (refusal.message, refusal.status))
         app.register_error_handler(NotFound, lambda missing: (str(missing), 404))
         self._client = app.test_client()
 
-    def ask(self, method: str, url: str, body: bytes = b"") -> tuple[int, bytes]:
+    def ask(self, method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = NONE) -> tuple[int, bytes]:
         assert url.startswith(f"{self.BASE}/")
         parts = urlsplit(url)
         answer = self._client.open(
-            parts.path, query_string=parts.query, method=method, input_stream=io.BytesIO(body), content_length=len(body)
+            parts.path,
+            query_string=parts.query,
+            method=method,
+            input_stream=io.BytesIO(body),
+            content_length=len(body),
+            headers=dict(headers),
         )
         return answer.status_code, answer.data
 
 
-BLOBS: Final[Mapping[str, Callable[[Path], BlobStore]]] = {"directory": Directory, **aws_engines.BLOBS}
+def directory(place: Path) -> BlobStore:
+    """A directory."""
+    return Served(DirectoryBlobs(place, base_url=Served.BASE, secret=Served.SECRET))
+
+
+def relayed(place: Path) -> BlobStore:
+    """S3, as browsers reach it that reach nothing but the API."""
+    bucket = aws_engines.BLOBS["s3"](place)
+    return Served(RelayedBlobs(bucket.blobs, base_url=Served.BASE, secret=Served.SECRET))
+
+
+BLOBS: Final[Mapping[str, Callable[[Path], BlobStore]]] = {
+    "directory": directory,
+    "relayed": relayed,
+    **aws_engines.BLOBS,
+}
 
 
 # -- A Redis-compatible server ----------------------------------------------------------------------------------------
