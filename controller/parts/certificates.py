@@ -58,11 +58,16 @@ async def _run(tool: str, environment: dict[str, str], *arguments: str, given: s
     """Raises PartFailed."""
     database, pipe = f"sql:{environment['HOME']}/{DATABASE}", asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(tool, "-d", database, *arguments), env=environment, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+        *(tool, "-d", database, *arguments),
+        env=environment,
+        # uvloop raises where something is written, be it nothing, to a child that has ended.
+        stdin=pipe if given else asyncio.subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         async with asyncio.timeout(IMPORTED_WITHIN):
-            said, _ = await process.communicate(given.encode())
+            said, _ = await process.communicate(given.encode() or None)
     except TimeoutError:
         raise _failed(f"{TOOL} did not end within {IMPORTED_WITHIN:g} s") from None
     finally:

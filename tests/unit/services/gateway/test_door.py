@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from urllib.parse import quote, urlencode
 
 import h11
 import pytest
@@ -12,55 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway import door
-from services.gateway.door import Detour, Refusal, Wish, read, refusal, request_bytes
+from services.gateway.door import Refusal, Wish, refusal, request_bytes
 from tests.unit.records import STEPS, a_ready_session, a_session
+from tests.unit.services.gateway.asking import NOW, TOKEN, UPGRADE, asked, headers_of, heard, mint, wished
 from wallcrawler.lifecycle import Event
-from wallcrawler.tokens import Audience, Signer, Verifier
+from wallcrawler.tokens import Audience, Signer
 from wallcrawler.wire.caller import Head, Headers
-
-SIGNER = Signer.generate()
-VERIFIER = Verifier(SIGNER.verify_keys)
-NOW = time.time()
-
-UPGRADE = [
-    ("host", "connect.example.com"),
-    ("upgrade", "websocket"),
-    ("connection", "keep-alive, Upgrade"),
-    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-    ("sec-websocket-version", "13"),
-    ("sec-websocket-extensions", "permessage-deflate"),
-]
-
-
-def mint(audience: Audience = "cdp", *, session_id: str = "session-1", lasts: float = 600) -> str:
-    return SIGNER.mint(session_id, audience, issued_at=NOW - 1000, expires_at=NOW + lasts)
-
-
-TOKEN = mint()
-
-
-def asked(target: str, headers: Headers = (), method: str = "GET") -> Wish | Detour | Refusal:
-    return read(Head(method, target, headers), VERIFIER)
-
-
-def wished(target: str, headers: Headers = (), method: str = "GET") -> Wish:
-    wish = asked(target, headers, method)
-    assert isinstance(wish, Wish), wish
-    return wish
-
-
-def heard(head: Head, wish: Wish) -> h11.Request:
-    """The request as a server reads it."""
-    server = h11.Connection(h11.SERVER)
-    server.receive_data(request_bytes(head, wish, address="10.0.0.7:9223", peer="192.0.2.1"))
-    request = server.next_event()
-    assert isinstance(request, h11.Request)
-    return request
-
-
-def headers_of(request: h11.Request) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in request.headers}
-
 
 # -- Whose it is ------------------------------------------------------------------------------------------------------
 
@@ -235,91 +190,6 @@ def test_a_header_that_the_guest_need_not_know_stays_here(name: str) -> None:
     head = Head("GET", "/", [("host", "h"), (name, "mine alone")])
 
     assert b"mine alone" not in request_bytes(head, Wish("session-1", "/", TOKEN), address="a:1", peer="p")
-
-
-# -- Chrome's DevTools ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_an_inspector_is_sent_to_where_its_files_are(scheme: str) -> None:
-    """By a relative address, which is right behind whatever path the gateway is published under."""
-    socket = quote(f"connect.example.com/devtools/page/P?signingKey={TOKEN}", safe="/:")
-    query = f"{scheme}={socket}&panel=console"
-
-    detour = asked(f"/devtools/inspector.html?{query}")
-
-    assert isinstance(detour, Detour)
-    assert detour.location == f"../sessions/session-1/devtools/inspector.html?{query}"
-    assert TOKEN not in repr(detour)
-
-
-def test_an_inspector_with_a_bad_token_is_refused() -> None:
-    """The detour is for who may pass."""
-    answer = asked(f"/devtools/inspector.html?{urlencode({'ws': f'h/devtools/page/P?signingKey={mint(lasts=-60)}'})}")
-
-    assert isinstance(answer, Refusal)
-    assert answer.status == 401
-
-
-def test_a_file_of_the_inspector_needs_no_token() -> None:
-    """It is Chromium's own, the same for everybody; its query, with the token in it, stays here."""
-    wish = wished(f"/sessions/session-1/devtools/core/host/host.js?wss=h%3FsigningKey%3D{TOKEN}")
-
-    assert wish == Wish("session-1", "/devtools/core/host/host.js")
-    assert b"x-bb-signing-key" not in request_bytes(Head("GET", "/", []), wish, address="a:1", peer="p")
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/sessions/session-1/devtools/page/P",
-        "/sessions/session-1/devtools/browser/B",
-        "/sessions/session-1/devtools/pa%67e/P",
-        "/sessions/session-1/json/list",
-        "/sessions/session-1/",
-        "/sessions//devtools/inspector.js",
-        "/sessions/a/b/devtools/inspector.js",
-    ],
-)
-def test_nothing_but_files_is_there_without_a_token(path: str) -> None:
-    """No page, no browser and no list, however it is written."""
-    answer = asked(path)
-
-    assert isinstance(answer, Refusal)
-    assert answer.status == 401
-
-
-# -- The live view ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("audience", ["cdp", "view", "watch"])
-def test_a_live_view_is_sent_to_where_its_files_are(audience: Audience) -> None:
-    """Its page asks for them by relative addresses, and without a token."""
-    query = f"page=P&signingKey={mint(audience)}&navbar=false"
-
-    detour = asked(f"/view/index.html?{query}")
-
-    assert detour == Detour(f"../sessions/session-1/view/index.html?{query}")
-
-
-@pytest.mark.parametrize("file", ["view.css", "view.js", "index.html", "fonts/a@2.woff2"])
-def test_a_file_of_the_live_view_is_asked_for_by_its_session(file: str) -> None:
-    """Whether it is one that needs no token is for the guest to say."""
-    assert wished(f"/sessions/session-1/view/{file}") == Wish("session-1", f"/view/{file}")
-
-
-def test_the_socket_of_a_live_view_has_a_token() -> None:
-    """It goes on in a header, as all tokens do."""
-    wish = wished(f"/sessions/session-1/view/socket?page=P&signingKey={TOKEN}", UPGRADE)
-
-    assert wish == Wish("session-1", "/view/socket?page=P", TOKEN)
-
-
-def test_a_token_opens_no_other_session_than_its_own() -> None:
-    """Whatever session the address names."""
-    answer = asked(f"/sessions/session-2/view/socket?page=P&signingKey={TOKEN}", UPGRADE)
-
-    assert answer == Refusal(401, "the token is for another session")
 
 
 # -- What the record says ---------------------------------------------------------------------------------------------
