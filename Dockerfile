@@ -57,8 +57,12 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-venv \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml deploy/compose/requirements.py /src/
+# botocore describes 400 services; those are kept that are spoken to, and those by which credentials are found.
 RUN python3 -m venv /opt/venv && python3 /src/requirements.py /src/pyproject.toml aws localaws trace > /src/services.txt \
- && pip install --no-cache-dir --requirement /src/services.txt && pip uninstall --yes pip setuptools
+ && pip install --no-cache-dir --requirement /src/services.txt && pip uninstall --yes pip setuptools \
+ && cd /opt/venv/lib/python3*/site-packages/botocore/data && find . -mindepth 1 -maxdepth 1 -type d \
+    ! -name 'dynamodb*' ! -name ec2 ! -name ecs ! -name s3 ! -name sns ! -name sqs ! -name 'sso*' ! -name sts ! -name signin \
+    -exec rm -rf {} +
 
 FROM python AS built-ministack
 RUN apt-get update \
