@@ -41,7 +41,7 @@ RUN apt-get update \
 COPY --from=built-guest /opt/venv /opt/venv
 
 FROM guest AS browser
-COPY wallcrawler/__init__.py wallcrawler/assignment.py wallcrawler/lifecycle.py wallcrawler/log.py wallcrawler/tokens.py /app/wallcrawler/
+COPY wallcrawler/__init__.py wallcrawler/assignment.py wallcrawler/journal.py wallcrawler/lifecycle.py wallcrawler/log.py wallcrawler/tokens.py /app/wallcrawler/
 COPY wallcrawler/egress /app/wallcrawler/egress
 COPY wallcrawler/wire /app/wallcrawler/wire
 COPY controller /app/controller

@@ -32,8 +32,8 @@ from wallcrawler.tokens import Verifier
 log = logs.get()
 
 #: Seconds to learn from the API why the task is being stopped, and between questions.
-REASON_WITHIN = 0.3
-REASON_EVERY = 0.03
+REASON_WITHIN = 2.0
+REASON_EVERY = 0.05
 #: Seconds at the end for reports to be heard.
 REPORTED_WITHIN = 5.0
 

@@ -25,6 +25,9 @@ ANSWERED_WITHIN = 21_600.0
 
 _LISTENING = re.compile(rb"started successfully on port (\d+)")
 
+#: The state of a socket that listens, in /proc/net/tcp.
+_TCP_LISTEN = "0A"
+
 
 class Missing(Exception):
     """There is no chromedriver on this machine."""
@@ -85,8 +88,26 @@ async def _port(process: asyncio.subprocess.Process) -> int:
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     while line := await process.stdout.readline():
         if found := _LISTENING.search(line):
-            return int(found[1])
+            # Where a machine has no IPv6 it says 0, which is the port of the socket that it could not open.
+            return int(found[1]) or listening(process.pid)
     raise OSError("chromedriver ended at its start")
+
+
+def listening(pid: int, proc: Path = Path("/proc")) -> int:
+    """The port of 127.0.0.1 where this process listens. Raises OSError where it does at none.
+
+    Rows of /proc/<pid>/net/tcp: number, local address and remote address in hexadecimal, state, five more, inode.
+    """
+    sockets = set()
+    for handle in (proc / str(pid) / "fd").iterdir():
+        # Others may close while they are listed.
+        with suppress(FileNotFoundError):
+            sockets.add(os.readlink(handle))
+    for row in (proc / str(pid) / "net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *others = row.split()
+        if state == _TCP_LISTEN and f"socket:[{others[5]}]" in sockets:
+            return int(local.partition(":")[2], 16)
+    raise OSError("chromedriver listens nowhere")
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:

@@ -219,8 +219,12 @@ def json_object(request: Request) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(raw, parse_constant=_no_constant, parse_float=_storable_float, parse_int=_storable_int)
+        # JSON can name half of a character, which no store keeps.
+        json.dumps(body, ensure_ascii=False).encode()
     except _NumberOutOfRange:
         raise Refusal(400, "body must hold no number of over 38 digits, or beyond 1e-130 and 1e126") from None
+    except UnicodeEncodeError:
+        raise Refusal(400, "body must be Unicode text") from None
     except (ValueError, RecursionError):
         raise Refusal(400, "body must be valid JSON") from None
     if not isinstance(body, dict):

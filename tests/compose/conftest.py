@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compose.stack import Stack, need_docker, running
+from tests.eventually import eventually
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,14 @@ def stack() -> Iterator[Stack]:
     need_docker()
     with running() as stack:
         yield stack
+
+
+@pytest.fixture
+def peace(stack: Stack) -> Iterator[None]:
+    """After every test: all sessions are settled, and no container runs that no record owns."""
+    yield
+    stack.faults()
+    for session in stack.http.get("/v1/sessions").json():
+        if session["status"] in {"PENDING", "RUNNING"}:
+            stack.release(session["id"])
+    eventually(stack.settled, within=60)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -17,18 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.compose.stack import Stack
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(autouse=True)
-def _peace(stack: Stack) -> Iterator[None]:
-    """After every test: all sessions are settled, and no container runs that no record owns."""
-    yield
-    stack.faults()
-    for session in stack.http.get("/v1/sessions").json():
-        if session["status"] in {"PENDING", "RUNNING"}:
-            stack.release(session["id"])
-    eventually(stack.settled, within=60)
+pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("peace")]
 
 
 def close_frame(client: ClientConnection) -> tuple[int, str]:

@@ -85,6 +85,8 @@ def _task_definition(family: str, container: str, browser: Browser) -> dict[str,
                 "portMappings": [{"containerPort": 9223, "protocol": "tcp"}],
                 "linuxParameters": {"sharedMemorySize": browser.shm, "capabilities": {"drop": ["ALL"]}},
                 "dockerSecurityOptions": ["no-new-privileges"],
+                # As on Fargate: only /tmp can be written to, which the image declares to be a volume.
+                "readonlyRootFilesystem": True,
             }
         ],
     }

@@ -63,6 +63,20 @@ def test_what_is_no_json_is_refused(body: bytes) -> None:
     assert refused(body) == "body must be valid JSON"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"name": "\ud800"}',
+        b'{"name": "\xed\xa0\x80"}',
+        rb'{"a": {"\udfff": 1}}',
+        '{"a": "\\ud800"}'.encode("utf-16"),
+    ],
+)
+def test_half_a_character_is_refused(body: bytes) -> None:
+    """JSON can name it, wherever in the body and in whichever encoding, and no store keeps it."""
+    assert refused(body) == "body must be Unicode text"
+
+
 @pytest.mark.parametrize("body", [[], [{}], "text", 7, None, True])
 def test_what_is_no_object_is_refused(body: Any) -> None:
     """JSON, but not a body."""
