@@ -155,7 +155,8 @@ class CreateContext(_Body):
 class RollBack(_Body):
     """POST /v1/contexts/{id}/rollback."""
 
-    version: Annotated[int, Field(ge=1)]
+    #: Not beyond what every store can look for.
+    version: Annotated[int, Field(ge=1, le=2**53 - 1)]
 
 
 class CommitVersion(_Body):

@@ -197,6 +197,7 @@ def test_only_a_version_that_is_there_can_be_chosen(platform: Platform) -> None:
     assert triple(platform.http.post(path, json={}), 400) == "body must have required property 'version'"
     assert triple(platform.http.post(path, json={"version": "1"}), 400) == "body/version must be integer"
     assert triple(platform.http.post(path, json={"version": 0}), 400) == "body/version must be >= 1"
+    assert "must be <= " in triple(platform.http.post(path, json={"version": 2**63}), 400)
     assert "there is no version 1" in triple(platform.http.post(path, json={"version": 1}), 404)
 
 
@@ -224,6 +225,9 @@ class AsGuest:
 
     def source(self) -> dict[str, Any]:
         return dict(self._http.get("/context").raise_for_status().json())
+
+    def get(self, path: str) -> httpx.Response:
+        return self._http.get(path)
 
     def reserve(self) -> httpx.Response:
         return self._http.post("/context/versions", json={})
@@ -258,6 +262,22 @@ def test_a_guest_gets_and_gives_a_profile(platform: Platform) -> None:
     assert [answer.json() for answer in answers] == [{"head": 2}, {"head": 2}]
     assert platform.events(guest.session["id"]).count("CONTEXT_PERSISTED") == 1
     assert versions(platform, context["id"])[0]["sessionId"] == guest.session["id"]
+
+
+def test_what_a_guest_is_told_it_is_told_in_its_time(platform: Platform) -> None:
+    """Who finds its token beside the browser gets no assignment, and after the session no context that goes on."""
+    context = a_context(platform)
+
+    with AsGuest(platform, context["id"], persist=False) as guest:
+        assigned = guest.get("/assignment")
+        during = guest.get("")
+        platform.http.post(f"/v1/sessions/{guest.session['id']}", json={"status": "REQUEST_RELEASE"})
+        eventually(lambda: "endedAt" in platform.http.get(f"/v1/sessions/{guest.session['id']}").json())
+        after = guest.get("/context")
+
+    assert "its browser is up" in triple(assigned, 410)
+    assert during.status_code == 200
+    assert "has ended" in triple(after, 410)
 
 
 def test_a_guest_that_comes_later_overwrites_nothing(platform: Platform) -> None:

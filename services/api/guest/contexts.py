@@ -4,7 +4,8 @@
     POST /guest/v1/sessions/{id}/context/versions -> {"version", "url"}; a PUT, once
     POST /guest/v1/sessions/{id}/context/versions/{version} {"size", "sha256", "basedOn"} -> {"head"}; may be repeated
 
-404 where the context was deleted, 403 where the session does not persist it, 422 where what was uploaded is no good.
+410 for the source where the session has ended, 404 where the context was deleted, 403 where the session does not
+persist it, 422 where what was uploaded is no good.
 What a commit came to is put into the session's history here, so that it is told even if the guest dies of it.
 """
 
@@ -31,6 +32,9 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
     @routes.get("/context")
     def source(session_id: str) -> Response:
         session = speaking(session_id)
+        if session.over:
+            # A guest's token lives longer than its session, and the context goes on changing.
+            raise Refusal(410, f"session {session_id} has ended: {session.ended_reason}")
         context = contexts.get(_context_of(session), project_id=session.project_id)
         head = contexts.head(context)
         if head is None:

@@ -23,6 +23,9 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
         session = speaking(session_id)
         if session.leaving or session.over:
             raise Refusal(410, f"session {session_id} has ended: {session.ended_reason}")
+        if session.browser_up_at is not None:
+            # It holds proxies' passwords, and a client may find the token beside the browser that it drives.
+            raise Refusal(410, f"session {session_id} has been assigned, and its browser is up")
         return jsonify(
             Assignment(
                 session_id=session.id,
