@@ -19,16 +19,19 @@ up: $(VENV)/embedded chromium certutil chromedriver ## Start everything on this 
 	@$(PYTHON) -m compileall -q wallcrawler services controller
 	@exec $(VENV)/bin/wallcrawler up $(ARGS)
 
-# What can share a machine with others of its kind, and what wants it for itself: browsers, deadlines, whole stacks.
+# What can share a machine with others of its kind; what can by whole files, because a file's tests share an instance;
+# and what wants it for itself: faults, deadlines, whole stacks.
 SIDE_BY_SIDE := tests/unit tests/contract tests/deploy tests/integration/localaws
+BY_FILES := tests/e2e tests/conformance tests/integration/egress
 ALONE := $(wildcard tests/integration/test_*.py) tests/integration/aws tests/integration/gateway \
-	tests/integration/localaws/test_docker.py tests/e2e tests/conformance tests/chaos tests/compose
+	tests/integration/localaws/test_docker.py tests/chaos tests/compose
 
 test: $(VENV)/dev chromium certutil chromedriver ## Run the tests; ARGS goes to pytest
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
 	@$(PYTHON) -m pytest -n 2 $(SIDE_BY_SIDE) --ignore tests/integration/localaws/test_docker.py
+	@$(PYTHON) -m pytest -n 2 --dist loadfile $(BY_FILES)
 	@$(PYTHON) -m pytest $(ALONE)
 endif
 

@@ -21,7 +21,9 @@ DEPTH: Final = 12
 _ENDS: Final = "token|keys?|secret|passw(?:or)?d|passwd|signature|credentials?|jwt|auth|authorization|session_?id"
 
 _SECRET_HEADERS: Final = re.compile(rf"(?:.*-)?(?:(?:set-)?cookie2?|{_ENDS})", re.IGNORECASE)
-_SECRET_PARAMETERS: Final = re.compile(rf"([?&#;](?:[^=&#?;\s]*?(?:{_ENDS})|sig|sid)=)[^&#;\s\"'<>]+", re.IGNORECASE)
+_SECRET_PARAMETERS: Final = re.compile(
+    rf"([?&#;](?:[^=&#?;\s]*?(?:{_ENDS})|sig|sid|code)=)[^&#;\s\"'<>]+", re.IGNORECASE
+)
 _JWT: Final = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*", re.ASCII)
 _USERINFO: Final = re.compile(r"(://)[^/?#\s@\"'<>]+@")
 

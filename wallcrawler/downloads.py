@@ -22,6 +22,10 @@ from wallcrawler.session import Session
 RACES = 50
 
 
+class NotAsSaid(Exception):
+    """What came of a file is not what its guest had said."""
+
+
 class TooMuch(WallcrawlerError):
     """The session's downloads have reached a limit, which the text names."""
 
@@ -71,12 +75,18 @@ class Downloads:
     def keep(self, session_id: str, number: int, *, size: int, sha256: str) -> Download:
         """The file's bytes are there: from now on it is shown. Safe to repeat.
 
-        Raises NotFound where it was deleted meanwhile; its bytes are deleted, too, then.
+        Raises NotFound where it was deleted meanwhile, or its bytes never came, and NotAsSaid where they are not as
+        many as were announced; what is there of it is deleted then.
         """
         seen = self._find(session_id, number)
         if seen is not None and seen.kept:
             return seen
         if seen is not None:
+            # Who says it is a guest, next to hostile pages; limits hold for what is there.
+            stored = self._blobs.size(seen.blob)
+            if not stored == size == seen.size:
+                self.delete(seen)
+                raise NotAsSaid(f"{stored} bytes came, and {size} of {seen.size} were said")
             arrived = seen.arrived(size=size, sha256=sha256)
             try:
                 self._tables.write(Put(DOWNLOADS, arrived.as_item(), version=seen.version))

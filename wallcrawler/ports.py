@@ -266,7 +266,7 @@ class Blobs(Protocol):
 
     1. `put` is all or nothing: a reader sees the old bytes or the new. It returns the sha256, in hex. With `once`, it
        raises Conflict where there are bytes already.
-    2. `open` raises NotFound. `delete` of what is not there is not an error.
+    2. `open` and `size` raise NotFound. `delete` of what is not there is not an error.
     3. `url` is signed, for one name and one method, and stops working after `seconds`. One to PUT with `once` takes
        requests with the header `If-None-Match: *` alone, and answers 412 where there are bytes already.
     """
@@ -274,6 +274,10 @@ class Blobs(Protocol):
     def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str: ...
 
     def open(self, name: str) -> IO[bytes]: ...
+
+    def size(self, name: str) -> int:
+        """Bytes."""
+        ...
 
     def delete(self, name: str) -> None: ...
 

@@ -27,6 +27,9 @@ class RelayedBlobs:
     def open(self, name: str) -> IO[bytes]:
         return self._blobs.open(name)
 
+    def size(self, name: str) -> int:
+        return self._blobs.size(name)
+
     def delete(self, name: str) -> None:
         self._blobs.delete(name)
 

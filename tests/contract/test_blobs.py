@@ -130,6 +130,7 @@ def test_who_reads_keeps_what_he_opened(blobs: Blobs, name: Name) -> None:
     """Also when it is replaced, or deleted, before he is done."""
     put(blobs, name("a"), b"old" * 100_000)
 
+    assert blobs.size(name("a")) == 300_000
     with blobs.open(name("a")) as body:
         beginning = body.read(3)
         put(blobs, name("a"), b"new")
@@ -150,6 +151,8 @@ def test_what_is_not_there_is_not_found(blobs: Blobs, name: Name) -> None:
     for word in ("a", "never"):
         with pytest.raises(NotFound):
             blobs.open(name(word))
+        with pytest.raises(NotFound):
+            blobs.size(name(word))
 
 
 def test_what_is_not_there_may_be_deleted(blobs: Blobs, name: Name) -> None:

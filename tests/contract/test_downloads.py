@@ -11,7 +11,7 @@ import pytest
 from tests.characters import BeatenOnce, HandClock
 from tests.unit.records import a_session
 from wallcrawler.download import Download
-from wallcrawler.downloads import Downloads, Room, TooMuch
+from wallcrawler.downloads import Downloads, NotAsSaid, Room, TooMuch
 from wallcrawler.errors import NotFound
 from wallcrawler.local.blobs import DirectoryBlobs
 from wallcrawler.ports import Tables
@@ -141,6 +141,20 @@ def test_a_deleted_download_leaves_nothing(stand: Stand) -> None:
     assert stand.stored() == [stays.blob]
 
 
+@pytest.mark.parametrize("said", [2, 4000])
+def test_what_is_not_as_long_as_was_said_is_not_kept(stand: Stand, said: int) -> None:
+    """Limits hold for what is there, whatever a guest says of it, first or last; nothing is left of it."""
+    download = stand.expect(size=2)
+    stand.blobs.put(download.blob, io.BytesIO(b"x" * 4000))
+
+    with pytest.raises(NotAsSaid, match="4000"):
+        stand.downloads.keep(stand.session.id, download.number, size=said, sha256=SHA)
+
+    assert stand.shown() == []
+    assert stand.stored() == []
+    assert stand.keep().kept
+
+
 def test_what_was_deleted_while_it_arrived_is_not_kept(stand: Stand) -> None:
     """Its bytes come too late, and go at once."""
     arriving, _ = stand.expect(), stand.keep()
@@ -176,6 +190,7 @@ def test_many_downloads_are_all_listed(stand: Stand) -> None:
     for _ in range(130):
         stand.clock.forward(0.001)
         download = stand.expect(room=Room(1, 1000, 1000))
+        stand.put(download)
         stand.downloads.keep(stand.session.id, download.number, size=1, sha256=SHA)
 
     numbers = [download.number for download in stand.shown()]

@@ -40,22 +40,27 @@ class S3Blobs:
     def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str:
         """S3 puts the parts of a long body together at the very end; of one that broke off it keeps nothing."""
         hashed: Any = _Hashed(body)
-        if once and self._exists(name):
+        # Asked just before, because long bodies can't be put on condition; who has a URL is held to it by S3.
+        if once and self._size(name) is not None:
             raise Conflict(0, "there is such a blob already")
         with translated("S3"):
             self._client.upload_fileobj(hashed, self._bucket, self._key(name), Config=self._transfer)
         return str(hashed.digest.hexdigest())
 
-    def _exists(self, name: str) -> bool:
-        """Asked just before, because long bodies can't be put on condition; who has a URL is held to it by S3."""
+    def size(self, name: str) -> int:
+        size = self._size(name)
+        if size is None:
+            raise NotFound(f"there is no blob {name}")
+        return size
+
+    def _size(self, name: str) -> int | None:
         with translated("S3"):
             try:
-                self._client.head_object(Bucket=self._bucket, Key=self._key(name))
+                return int(self._client.head_object(Bucket=self._bucket, Key=self._key(name))["ContentLength"])
             except ClientError as failed:
                 if code_of(failed) in {"NoSuchKey", "NotFound", "404"}:
-                    return False
+                    return None
                 raise
-        return True
 
     def open(self, name: str) -> IO[bytes]:
         with translated("S3"):

@@ -51,6 +51,12 @@ class DirectoryBlobs:
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound(f"there is no blob {name}") from None
 
+    def size(self, name: str) -> int:
+        path = self._path(name)
+        if not path.is_file():
+            raise NotFound(f"there is no blob {name}")
+        return path.stat().st_size
+
     def delete(self, name: str) -> None:
         path = self._path(name)
         if path.is_file():

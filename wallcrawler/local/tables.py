@@ -78,6 +78,9 @@ class SqliteTables:
         db.execute("COMMIT")
 
     def get(self, table: Table, key: str, sort: str | int | None = None) -> Item | None:
+        if isinstance(sort, int) and abs(sort) >= 1 << 63:
+            # SQLite has no such number, and so no such item.
+            return None
         row = (
             self._db()
             .execute(

@@ -2,7 +2,7 @@
 
 POST   /guest/v1/sessions/{id}/downloads           {"name", "size"} -> {"number", "url"}
                                                    413 where a limit is reached, which the message names
-PUT    /guest/v1/sessions/{id}/downloads/{number}  {"size", "sha256"} -> {"name"}   the bytes are there now
+PUT    /guest/v1/sessions/{id}/downloads/{number}  {"size", "sha256"} -> {"name"}   the bytes are there now; else 422
 DELETE /guest/v1/sessions/{id}/downloads/{number}  -> {}                            they will not be
 """
 
@@ -17,7 +17,7 @@ from flask import Blueprint, Response, jsonify, request
 from services.api import bodies
 from services.api.answers import NO_RETRY, Refusal
 from wallcrawler import log as logs
-from wallcrawler.downloads import Room, TooMuch
+from wallcrawler.downloads import NotAsSaid, Room, TooMuch
 from wallcrawler.session import Session
 from wallcrawler.wiring import Ports
 
@@ -57,7 +57,10 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
         if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
             raise Refusal(400, "body/sha256 must be 64 hexadecimal digits")
         with logs.about(session_id=session_id):
-            download = downloads.keep(session_id, number, size=_size(told), sha256=sha256)
+            try:
+                download = downloads.keep(session_id, number, size=_size(told), sha256=sha256)
+            except NotAsSaid as wrong:
+                raise Refusal(422, str(wrong), NO_RETRY) from None
             log.info("download.kept", download=download.id, size=download.size)
         return jsonify(name=download.name)
 

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from services.api import journals
 from services.api.answers import Refusal
+from services.api.guest.late import in_time
 from wallcrawler.journal import Chunk
 from wallcrawler.session import Session
 from wallcrawler.wiring import Ports
@@ -17,7 +18,7 @@ from wallcrawler.wiring import Ports
 def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> None:
     @routes.post("/journal")
     def journal(session_id: str) -> Response:
-        session = speaking(session_id)
+        session = in_time(speaking(session_id), now=ports.clock.now())
         try:
             chunk = Chunk.from_wire(json.loads(request.get_data(), parse_constant=_no_constant))
         except (ValueError, RecursionError) as wrong:

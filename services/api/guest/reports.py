@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from services.api import bodies, egress
 from services.api.answers import Refusal
+from services.api.guest.late import in_time
 from wallcrawler import log as logs
 from wallcrawler import trace
 from wallcrawler.assignment import Assignment, Note, Report, Standing
@@ -69,7 +70,7 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
 
     @routes.post("/notes")
     def note(session_id: str) -> Response:
-        speaking(session_id)
+        in_time(speaking(session_id), now=ports.clock.now())
         try:
             told = Note.from_wire(bodies.json_object(request))
         except ValueError as wrong:
