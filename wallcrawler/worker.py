@@ -7,6 +7,7 @@ told its app, and the worker is stopped as an object. So workers of several inst
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -124,7 +125,10 @@ def start_all(workers: Sequence[ThreadedWorker]) -> None:
 
 def stop_all(workers: Sequence[ThreadedWorker]) -> None:
     """Side by side, because each waits for what it is doing."""
-    _each(workers, ThreadedWorker.stop)
+    before = socket.getdefaulttimeout()
+    _each(workers, lambda worker: worker.stop())
+    # Celery sets it for the whole process while a worker stops, and of two at once the later one restores the other's.
+    socket.setdefaulttimeout(before)
 
 
 def _each(workers: Sequence[ThreadedWorker], act: Callable[[ThreadedWorker], None]) -> None:

@@ -75,6 +75,8 @@ class ChildFleet:
 
     def _open_nursery(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        # Nothing to hear for a while is no end of it, whatever a library makes the process's default.
+        ours.settimeout(None)
         with theirs:
             self._nursery = subprocess.Popen(
                 [sys.executable, "-m", "controller.nursery"],
