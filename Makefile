@@ -20,11 +20,11 @@ up: $(VENV)/embedded chromium certutil chromedriver ## Start everything on this 
 	@exec $(VENV)/bin/wallcrawler up $(ARGS)
 
 # What can share a machine with others of its kind; what can by whole files, because a file's tests share an instance;
-# and what wants it for itself: faults, deadlines, whole stacks.
+# and what wants it for itself: chaos, and whole stacks.
 SIDE_BY_SIDE := tests/unit tests/contract tests/deploy tests/integration/localaws
-BY_FILES := tests/e2e tests/conformance tests/integration/egress
-ALONE := $(wildcard tests/integration/test_*.py) tests/integration/aws tests/integration/gateway \
-	tests/integration/localaws/test_docker.py tests/chaos tests/compose
+BY_FILES := $(wildcard tests/integration/test_*.py) tests/integration/aws tests/integration/egress \
+	tests/integration/gateway tests/e2e tests/conformance
+ALONE := tests/integration/localaws/test_docker.py tests/chaos tests/compose
 
 test: $(VENV)/dev chromium certutil chromedriver ## Run the tests; ARGS goes to pytest
 ifdef ARGS
