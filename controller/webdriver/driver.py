@@ -29,6 +29,14 @@ _LISTENING = re.compile(rb"started successfully on port (\d+)")
 _TCP_LISTEN = "0A"
 
 
+#: How often it is started until one listens: of the port that it was given on IPv4, IPv6's may be somebody else's.
+STARTS = 3
+
+
+class Ended(OSError):
+    """It ended before it listened."""
+
+
 class Missing(Exception):
     """There is no chromedriver on this machine."""
 
@@ -49,6 +57,13 @@ class Driver:
         binary = next(filter(None, map(shutil.which, CHROMEDRIVERS)), None)
         if binary is None:
             raise Missing("this server has no chromedriver; its operator can install the package chromium-driver")
+        for _ in range(STARTS - 1):
+            with suppress(Ended):
+                return await cls._started(binary, directory, surroundings)
+        return await cls._started(binary, directory, surroundings)
+
+    @classmethod
+    async def _started(cls, binary: str, directory: Path, surroundings: Mapping[str, str]) -> Driver:
         process = await asyncio.create_subprocess_exec(
             *dies_with_us(),
             binary,
@@ -90,7 +105,7 @@ async def _port(process: asyncio.subprocess.Process) -> int:
         if found := _LISTENING.search(line):
             # Where a machine has no IPv6 it says 0, which is the port of the socket that it could not open.
             return int(found[1]) or listening(process.pid)
-    raise OSError("chromedriver ended at its start")
+    raise Ended("chromedriver ended at its start")
 
 
 def listening(pid: int, proc: Path = Path("/proc")) -> int:
