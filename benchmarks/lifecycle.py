@@ -90,8 +90,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
             running.call("POST", f"/v1/sessions/{running.call('POST', '/v1/sessions', {})['id']}", RELEASE)
         for _ in range(rounds):
             with bare() as chromium:
-                # As long as a session takes from its create to its release here.
-                time.sleep(0.05)
+                time.sleep(0.05)  # as long as a session takes from its create to its release here
                 results["floor_launch"].append(chromium.started_ms)
                 results["floor_exit"].append(chromium.terminate())
             began = time.perf_counter()
@@ -103,8 +102,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
             running.call("POST", f"/v1/sessions/{session['id']}", RELEASE)
             results["release"].append((time.perf_counter() - began) * 1000)
             results["wake"].append((answered_at - _ready_at(running, session["id"])) * 1000)
-        # Settled: what the last release left to do is done.
-        time.sleep(2)
+        time.sleep(2)  # until what the last release left to do is done: idle is measured next
         megabytes, cpu = running.idle(10)
         results["idle_mb"].append(megabytes)
         results["idle_cpu"].append(cpu)

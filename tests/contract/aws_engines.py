@@ -270,6 +270,7 @@ GAPS: Final[Mapping[str, pytest.MarkDecorator]] = {
     "test_a_url_that_was_changed_opens_nothing[s3]": pytest.mark.xfail(
         reason="ministack lets in whoever names no algorithm of a signature"
     ),
+    # Of the process driver alone: the Docker driver and Fargate end whole containers.
     "test_a_task_takes_its_browser_along[ecs]": pytest.mark.skip(
         reason="unlike a container, a process does not take along what has left its group"
     ),

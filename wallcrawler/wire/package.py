@@ -47,7 +47,7 @@ _BROKEN: Final = (
     zlib.error,
     struct.error,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile's word for a compression or an encryption that it does not know
     OverflowError,
     ValueError,
 )

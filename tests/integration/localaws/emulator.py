@@ -135,4 +135,4 @@ def _await(process: subprocess.Popen[bytes], url: str) -> None:
         except (urllib.error.URLError, ConnectionError) as not_yet:
             if process.poll() is not None or time.monotonic() > until:
                 pytest.fail(f"ministack did not start: {not_yet}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # between looks at a process that says by nothing else that it listens
