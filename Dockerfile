@@ -19,6 +19,7 @@ RUN apt-get update \
  && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --create-home wallcrawler \
  && install -d -o wallcrawler /keys /public /state
+COPY deploy/compose/probe /usr/local/bin/
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/app
 WORKDIR /app
 # Where the root is read-only, this is what can be written.
@@ -49,7 +50,8 @@ RUN python3 -m compileall -q /app
 USER wallcrawler
 ENV WALLCRAWLER_UPLOADS_DIR=/tmp/.uploads
 EXPOSE 9223
-HEALTHCHECK --interval=5s --timeout=3s --retries=3 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9223/health', timeout=2)"]
+# Seldom, because there are many browsers, and who wants one hears from it by itself.
+HEALTHCHECK --interval=30s --timeout=3s --retries=3 CMD ["probe", "9223", "/health"]
 CMD ["python3", "-m", "controller"]
 
 FROM python AS built
@@ -83,25 +85,25 @@ COPY services/api /app/services/api
 COPY services/cli.py /app/services/
 COPY deploy/compose/wallcrawler /usr/local/bin/
 EXPOSE 8080
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "8080", "/readyz"]
 CMD ["python3", "-m", "services.api"]
 
 FROM services AS provisioner
 COPY services/provisioner /app/services/provisioner
 EXPOSE 9100
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9100/metrics', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "9100", "/metrics"]
 CMD ["python3", "-m", "services.provisioner"]
 
 FROM services AS notifier
 COPY services/notifier /app/services/notifier
 EXPOSE 9100
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9100/metrics', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "9100", "/metrics"]
 CMD ["python3", "-m", "services.notifier"]
 
 FROM services AS gateway
 COPY services/gateway /app/services/gateway
 EXPOSE 9222
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9222/readyz', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "9222", "/readyz"]
 CMD ["python3", "-m", "services.gateway"]
 
 FROM services AS setup
@@ -111,7 +113,7 @@ CMD ["python3", "-m", "services.setup"]
 FROM services AS localaws
 COPY localaws /app/localaws
 EXPOSE 4570
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:4570/_localaws/health', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "4570", "/_localaws/health"]
 CMD ["python3", "-m", "localaws"]
 
 FROM python AS ministack
@@ -119,7 +121,7 @@ COPY --from=built-ministack /opt/venv /opt/venv
 USER wallcrawler
 ENV BIND_HOST=0.0.0.0
 EXPOSE 4566
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:4566/_ministack/health', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "4566", "/_ministack/health"]
 CMD ["ministack"]
 
 FROM python AS front
@@ -129,7 +131,7 @@ RUN apt-get update \
 COPY deploy/compose/haproxy.cfg /etc/haproxy/
 USER wallcrawler
 EXPOSE 8080
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=15 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "8080", "/readyz"]
 CMD ["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 FROM python AS prometheus
@@ -139,5 +141,5 @@ RUN apt-get update \
 COPY deploy/compose/observe/prometheus.yml /etc/prometheus/
 USER wallcrawler
 EXPOSE 9090
-HEALTHCHECK --interval=2s --timeout=3s --start-period=20s --retries=10 CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9090/-/ready', timeout=2)"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "9090", "/-/ready"]
 CMD ["prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/data", "--storage.tsdb.retention.time=2d", "--web.listen-address=:9090"]

@@ -97,36 +97,41 @@ class Connection:
         await asyncio.wait({self._reader})
 
 
-async def prepare(connection: Connection, viewport: tuple[int, int]) -> str:
-    """Have a real answer from Chrome, and its page at exactly this size; returns the browser's version.
+async def version(connection: Connection) -> str:
+    """A real answer from Chrome: its product and version. Raises OSError where Chrome is gone."""
+    product: str = (await connection.call("Browser.getVersion"))["product"]
+    return product
 
-    Raises OSError where Chrome is gone, Refused where it has no page.
+
+async def fit(browser: Connection, endpoint: Endpoint, viewport: tuple[int, int]) -> None:
+    """Have Chrome's page at exactly this size, over a connection of its own: `browser`'s listeners hear nothing of it.
+
+    Raises OSError where Chrome is gone, Refused where the page does not take this size.
     """
-    call = connection.call
-    version: str = (await call("Browser.getVersion"))["product"]
-    targets = (await call("Target.getTargets"))["targetInfos"]
+    targets = (await browser.call("Target.getTargets"))["targetInfos"]
     page = next((target["targetId"] for target in targets if target["type"] == "page"), None)
     if page is None:
-        page = (await call("Target.createTarget", url="about:blank"))["targetId"]
-    session = (await call("Target.attachToTarget", targetId=page, flatten=True))["sessionId"]
+        page = (await browser.call("Target.createTarget", url="about:blank"))["targetId"]
+    connection = await Connection.open(endpoint, f"/devtools/page/{page}")
     try:
         # The window's size was chosen so that this holds; where Chrome's own parts have another height, it is told.
-        if not await _fits(connection, session, viewport, wait=False):
-            window = (await call("Browser.getWindowForTarget", targetId=page))["windowId"]
-            await call("Browser.setContentsSize", windowId=window, width=viewport[0], height=viewport[1])
-            async with asyncio.timeout(RESIZE_WITHIN):
-                await _fits(connection, session, viewport, wait=True)
+        if not await _fits(connection, viewport, wait=False):
+            window = (await browser.call("Browser.getWindowForTarget", targetId=page))["windowId"]
+            await browser.call("Browser.setContentsSize", windowId=window, width=viewport[0], height=viewport[1])
+            try:
+                async with asyncio.timeout(RESIZE_WITHIN):
+                    await _fits(connection, viewport, wait=True)
+            except TimeoutError:
+                raise Refused(f"the page does not take the size of {viewport[0]} x {viewport[1]}") from None
     finally:
-        await call("Target.detachFromTarget", sessionId=session)
-    return version
+        await connection.close()
 
 
-async def _fits(connection: Connection, session: str, viewport: tuple[int, int], *, wait: bool) -> bool:
+async def _fits(page: Connection, viewport: tuple[int, int], *, wait: bool) -> bool:
     """Whether the page has this size; with `wait`, only answers when it has."""
     fits = f"innerWidth === {viewport[0]} && innerHeight === {viewport[1]}"
     when = (
         f"new Promise(done => {{ const look = () => {fits} && done(true); addEventListener('resize', look); look() }})"
     )
-    expression = when if wait else fits
-    answer = await connection.call("Runtime.evaluate", session, expression=expression, awaitPromise=wait)
+    answer = await page.call("Runtime.evaluate", expression=when if wait else fits, awaitPromise=wait)
     return answer["result"]["value"] is True

@@ -27,6 +27,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import wallcrawler.tokens  # noqa: F401 - what guests import late is imported here once, for all of them
 from controller.__main__ import BAD_SETTINGS, main
 from controller.settings import GuestSettings
 

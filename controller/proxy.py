@@ -40,6 +40,9 @@ class Proxy:
         self.handlers: dict[str, Handler] = {}
         #: Has callers of old forms introduced to the gate.
         self.introduce: Introduce | None = None
+        #: Not set while the browser is being made what was asked for; callers wait for that.
+        self._presentable = asyncio.Event()
+        self._presentable.set()
         self._clients_changed = clients_changed
         self._splices: set[Splice] = set()
         self._attending = 0
@@ -52,8 +55,17 @@ class Proxy:
         self._servers.append(await loop.create_server(lambda: GuestCaller(self), sock=listener))
 
     def admit(self, policy: Policy) -> None:
-        """From now on who has a token may pass."""
+        """From now on who has a token may pass, but waits until `present`."""
         self.policy = policy
+        self._presentable.clear()
+
+    def present(self) -> None:
+        """The browser is as it was asked for. Safe to repeat."""
+        self._presentable.set()
+
+    async def presentable(self) -> None:
+        """Returns when nothing is on its way to being made what was asked for."""
+        await self._presentable.wait()
 
     def refuse(self, reason: str) -> None:
         """From now on nobody passes; who is connected stays until `end`."""
@@ -64,6 +76,7 @@ class Proxy:
         self.refuse(reason)
         if not self._reason.done():
             self._reason.set_result(reason)
+        self.present()
         for server in self._servers:
             server.close()
         for splice in list(self._splices):
@@ -114,6 +127,7 @@ class GuestCaller(Caller):
         if head.target.partition("?")[0] == "/health":
             self.answer(200, {"phase": self._proxy.phase})
             return
+        await self._proxy.presentable()
         decision = gate.decide(head, self._proxy.policy)
         if isinstance(decision, Refusal) and decision.status == 401 and self._proxy.introduce is not None:
             introduced = await self._proxy.introduce(head)

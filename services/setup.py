@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +19,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from wallcrawler import log as logs
 from wallcrawler.aws import stack
 from wallcrawler.aws.clients import Clients
+from wallcrawler.aws.errors import translated
 from wallcrawler.aws.tables import DynamoTables
 from wallcrawler.catalog import Catalog
 from wallcrawler.clock import SystemClock
-from wallcrawler.errors import Conflict, SettingsError
+from wallcrawler.errors import Conflict, SettingsError, TryLater
 from wallcrawler.settings import Settings
 from wallcrawler.tokens import Signer
 
@@ -29,6 +31,10 @@ log = logs.get()
 
 #: The id of the project that is made; fixed, so that making it again finds it.
 FIRST_PROJECT = "00000000-0000-4000-8000-000000000001"
+
+#: Seconds for the stand-ins, which start beside this, to answer; and between looks.
+STARTED_WITHIN = 60.0
+LOOKED_EVERY = 0.2
 
 
 class SetupSettings(BaseSettings):
@@ -48,6 +54,7 @@ def main() -> None:
     settings, ours = Settings.load(), SetupSettings()
     logs.configure(service="setup", fmt=settings.log_format, level=settings.log_level)
     aws = Clients(region=settings.aws_region)
+    wait_for(aws)
     made = stack.create(
         aws,
         table_prefix=settings.table_prefix,
@@ -60,6 +67,25 @@ def main() -> None:
     catalog = Catalog(DynamoTables(aws.dynamodb, settings.table_prefix), SystemClock())
     first_project(catalog, settings)
     log.info("setup.done", changes=made.session_changes_queue_url, events=made.task_events_queue_url)
+
+
+def wait_for(aws: Clients) -> None:
+    """Raises SettingsError where the stand-ins stay silent."""
+    until = time.monotonic() + STARTED_WITHIN
+    while True:
+        try:
+            with translated("DynamoDB"):
+                aws.dynamodb.list_tables(Limit=1)
+            with translated("ECS"):
+                aws.ecs.list_clusters(maxResults=1)
+        except TryLater as silent:
+            if time.monotonic() > until:
+                raise SettingsError(
+                    f"AWS_ENDPOINT_URL: nothing answers after {STARTED_WITHIN:.0f} s: {silent}"
+                ) from None
+            time.sleep(LOOKED_EVERY)  # its container has started, and nothing tells when it listens
+        else:
+            return
 
 
 def write_keys(folder: Path, public_folder: Path) -> None:

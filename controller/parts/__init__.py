@@ -14,14 +14,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from controller.api import Api
 from controller.cdp import Connection
 from controller.chrome import Endpoint
 from wallcrawler.assignment import Assignment, Note
-from wallcrawler.tokens import Audience
 from wallcrawler.wire.caller import Caller, Head
+
+if TYPE_CHECKING:
+    from wallcrawler.tokens import Audience
 
 
 class PartFailed(Exception):
