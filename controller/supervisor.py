@@ -147,14 +147,14 @@ class Guest:
             await company.begin(browser)
             self._open_gate(verifier, endpoint, company.handlers)
             self._outbox.put(Report(Event.BROWSER_UP, detail=version))
+            self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
+            self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
             # The report is on its way meanwhile; who is faster waits at the gate.
             await cdp.fit(observer, endpoint, assignment.viewport)
         except OSError as lost:
             log.warning("chrome.lost", why=type(lost).__name__)
             raise await self._chrome.death() from None
         self._proxy.present()
-        self._arm("timeout", assignment.expires_at - time.time(), Ending(Reason.TIMED_OUT, Event.EXPIRED))
-        self._arm("connect", assignment.connect_within, Ending(Reason.NEVER_CONNECTED, Event.ABANDONED))
         milliseconds = round((time.monotonic() - began) * 1000)
         log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())
 
