@@ -65,6 +65,9 @@ LOGGED = (
     "Runtime.exceptionThrown",
 )
 
+#: Where a page is that has gone nowhere.
+BLANK = "about:blank"
+
 #: What a console says.
 CONSOLE_EVENTS = frozenset({"Runtime.consoleAPICalled", "Runtime.exceptionThrown"})
 
@@ -103,6 +106,8 @@ class Journal(Part):
         #: Messages of each target's console since it was last looked at, and until when a muted one was heard.
         self._said: Counter[str] = Counter()
         self._muted: dict[str, float] = {}
+        #: Pages that were heard to go somewhere.
+        self._navigated: set[str] = set()
         self._full, self._putting = asyncio.Event(), asyncio.Lock()
         self._asides: set[asyncio.Task[Any]] = set()
         self._observer = browser.observer
@@ -118,11 +123,18 @@ class Journal(Part):
             self._write("Target.attachedToTarget", target.page, {"targetInfo": target.info})
         call = self._observer.call
         await asyncio.gather(*(call(method, target.session, **how) for method, how in DOMAINS[target.kind]))
+        if target.kind == "page":
+            # It may have gone somewhere before it was listened to.
+            frame = (await call("Page.getFrameTree", target.session))["frameTree"]["frame"]
+            if target.session not in self._navigated and frame["url"] != BLANK:
+                self._write("Page.frameNavigated", target.page, {"frame": frame, "type": "Navigation"})
 
     def _heard(self, method: str, params: dict[str, Any], session: str | None) -> None:
         target = self._targets.of(session)
         if target is None:
             return  # another part's
+        if method == "Page.frameNavigated" and "parentId" not in params["frame"]:
+            self._navigated.add(target.session)
         if method in CONSOLE_EVENTS and not self._listens(target.session, target.page, params["timestamp"]):
             return
         self._write(method, target.page, params)
@@ -150,6 +162,7 @@ class Journal(Part):
         self._said.clear()
 
     def _gone(self, params: dict[str, Any], _parent: str | None) -> None:
+        self._navigated.discard(params["sessionId"])
         self._said.pop(params["sessionId"], None)
         self._muted.pop(params["sessionId"], None)
 

@@ -24,11 +24,15 @@ async def until(holds: Callable[[], object]) -> None:
 
 
 class TalkativeChrome:
-    """The observer's connection: answers every command with nothing, and says what a test has it say."""
+    """The observer's connection: answers commands with next to nothing, and says what a test has it say."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
         self.refuses: set[str] = set()
+        #: What it says, to whom, before it answers a command.
+        self.upon: dict[str, Callable[[str | None], None]] = {}
+        #: Where its pages are when they are asked.
+        self.where = "about:blank"
         self._listeners: dict[str, list[Callable[[dict[str, Any], str | None], None]]] = {}
         self._numbers = count(1)
 
@@ -39,7 +43,13 @@ class TalkativeChrome:
         self.asked.append((method, session, params))
         if method in self.refuses:
             raise Refused(f"{method}: not here")
-        return {"sessionId": f"session with {params['targetId']}"} if method == "Target.attachToTarget" else {}
+        if method in self.upon:
+            self.upon[method](session)
+        if method == "Target.attachToTarget":
+            return {"sessionId": f"session with {params['targetId']}"}
+        if method == "Page.getFrameTree":
+            return {"frameTree": {"frame": {"id": "F", "loaderId": "L", "url": self.where}}}
+        return {}
 
     def says(self, event: str, session: str | None = None, **params: Any) -> None:
         for listener in self._listeners.get(event, ()):

@@ -60,6 +60,31 @@ def test_a_navigation_names_its_frame() -> None:
     assert (api.entries[-1]["frameId"], api.entries[-1]["loaderId"]) == ("F", "L")
 
 
+def test_a_page_that_was_somewhere_before_anybody_listened_is_said_to_be_there() -> None:
+    """Once, and not where it was heard to go."""
+
+    async def story(chrome: TalkativeChrome) -> None:
+        chrome.where = "https://early.example/"
+        page = await chrome.opens()
+        await until(lambda: "Page.getFrameTree" in chrome.commands(page))
+        chrome.says("Page.frameNavigated", page, frame={"id": "F", "loaderId": "M", "url": "https://late.example/"})
+
+    entries = [entry for entry in told(story).entries if entry["method"] == "Page.frameNavigated"]
+
+    assert [entry["params"]["frame"]["url"] for entry in entries] == ["https://early.example/", "https://late.example/"]
+    assert [(entry["loaderId"], entry["pageId"]) for entry in entries] == [("L", 0), ("M", 0)]
+
+
+def test_a_page_that_was_heard_to_go_somewhere_is_not_said_to_be_there_again() -> None:
+    async def story(chrome: TalkativeChrome) -> None:
+        chrome.where = "https://a.example/"
+        frame = {"id": "F", "loaderId": "L", "url": chrome.where}
+        chrome.upon["Runtime.enable"] = lambda page: chrome.says("Page.frameNavigated", page, frame=frame)
+        await chrome.opens()
+
+    assert told(story).methods == ["Target.attachedToTarget", "Page.frameNavigated"]
+
+
 def test_nothing_is_asked_of_chrome_where_nothing_is_to_be_logged() -> None:
     """`logSession: false` costs nothing, and leaves nothing."""
     asked = []
