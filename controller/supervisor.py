@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from controller import cdp, chrome
 from controller.api import Api, Final, Outbox
-from controller.cdp import Connection
+from controller.cdp import Connection, Refused
 from controller.chrome import Chrome, ChromeDied, Endpoint
 from controller.company import Company
 from controller.introductions import Introductions
@@ -154,6 +154,8 @@ class Guest:
         except OSError as lost:
             log.warning("chrome.lost", why=type(lost).__name__)
             raise await self._chrome.death() from None
+        except Refused as refused:
+            raise ChromeDied(Reason.BROWSER_CRASHED, f"Chrome refused at its start: {refused}") from None
         self._proxy.present()
         milliseconds = round((time.monotonic() - began) * 1000)
         log.info("chrome.up", version=version, milliseconds=milliseconds, sandbox=not chrome.unsandboxed())

@@ -15,6 +15,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from controller.settings import find_chrome
 from tests.eventually import eventually
 from tests.platform import Platform, running
 
@@ -253,6 +254,17 @@ def test_chrome_is_killed_while_it_starts(tmp_path: Path) -> None:
 
         assert "browser_crashed" in message
         eventually(platform.settled)
+
+
+def test_a_page_that_does_not_take_its_size_is_not_waited_for(tmp_path: Path) -> None:
+    """Its browser may have been reported by then: the session ends, with what Chrome said."""
+    chrome = script(tmp_path, f'exec {find_chrome()} "$@" --start-fullscreen')
+    with running(tmp_path, chrome=chrome) as platform:
+        platform.http.post("/v1/sessions", json={})
+        session = platform.http.get("/v1/sessions").json()[0]
+
+        assert_ended(platform, session["id"], status="ERROR", reason="browser_crashed")
+        assert "setContentsSize" in platform.history(session["id"])[-1]["detail"]
 
 
 def test_no_signal_of_the_terminal_reaches_the_browsers(platform: Platform) -> None:
