@@ -1,4 +1,5 @@
-"""The session's extensions: fetched and unpacked before Chrome starts, and seen to be enabled before READY."""
+"""The session's extensions: fetched and unpacked before Chrome starts, and seen to be enabled, with
+their service workers in charge, before READY."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from controller import workers
 from controller.api import Final
 from controller.cdp import Refused
-from controller.parts import Browser, Launch, Part, PartFailed
+from controller.parts import Browser, Guest, Launch, Part, PartFailed
 from wallcrawler import log as logs
 from wallcrawler.lifecycle import Reason
 
@@ -16,6 +18,9 @@ log = logs.get()
 
 #: Seconds in which Chrome has to load what it did not at its start, or say why not.
 LOADED_WITHIN = 10.0
+
+#: Seconds in which their service workers have to be in charge; one that is not is not waited for any longer.
+WORKERS_WITHIN = 2.0
 
 #: Characters of somebody else's text in a reason.
 WHY = 200
@@ -25,6 +30,11 @@ class Extensions(Part):
     """Plan: a list of {"id", "name", "sha256"}."""
 
     name = "extensions"
+
+    def __init__(self, guest: Guest) -> None:
+        super().__init__(guest)
+        #: Folders of those behind which a service worker stands.
+        self._with_workers: set[Path] = set()
 
     async def prepare(self, launch: Launch) -> None:
         for planned in self.plan or ():
@@ -41,11 +51,13 @@ class Extensions(Part):
         try:
             offered = await self.guest.api.call("GET", f"/extensions/{planned['id']}")
             await transfer.download(offered["url"], archive, limit=package.LIMIT, sha256=planned["sha256"])
-            await asyncio.to_thread(package.unpack, archive, folder)
+            unpacked = await asyncio.to_thread(package.unpack, archive, folder)
         except (Final, OSError, package.NotAnExtension) as failed:
             raise _failed(planned, str(failed)) from None
         finally:
             archive.unlink(missing_ok=True)
+        if unpacked.worker:
+            self._with_workers.add(_real(folder))
         return folder
 
     def _folder(self, planned: dict[str, Any]) -> Path:
@@ -70,6 +82,9 @@ class Extensions(Part):
                 if folder not in enabled:
                     raise _failed(planned, "Chrome loaded it and left it disabled")
             log.info("extension.enabled", extension=planned["id"], chrome_id=enabled[folder])
+        working = {enabled[folder] for folder in self._with_workers}
+        if working and not await workers.in_charge(browser.endpoint, working, within=WORKERS_WITHIN):
+            log.warning("extension.worker_late", seconds=WORKERS_WITHIN)
 
 
 async def _enabled(browser: Browser) -> dict[Path, str]:

@@ -70,6 +70,20 @@ class Package:
     members: int
     #: Bytes of all its files.
     unpacked: int
+    #: Whether a service worker stands behind it.
+    worker: bool
+
+    @classmethod
+    def of(cls, manifest: dict[str, Any], members: list[zipfile.ZipInfo]) -> Package:
+        background = manifest.get("background")
+        return cls(
+            name=manifest["name"],
+            version=manifest["version"],
+            manifest_version=manifest["manifest_version"],
+            members=len(members),
+            unpacked=sum(member.file_size for member in members),
+            worker=isinstance(background, dict) and bool(background.get("service_worker")),
+        )
 
 
 def examine(file: IO[bytes]) -> Package:
@@ -79,17 +93,10 @@ def examine(file: IO[bytes]) -> Package:
         for member in members:
             for _ in _chunks(archive, member):
                 pass
-        manifest = _manifest(archive)
-    return Package(
-        name=manifest["name"],
-        version=manifest["version"],
-        manifest_version=manifest["manifest_version"],
-        members=len(members),
-        unpacked=sum(member.file_size for member in members),
-    )
+        return Package.of(_manifest(archive), members)
 
 
-def unpack(path: Path, into: Path) -> None:
+def unpack(path: Path, into: Path) -> Package:
     """Unpack the archive into a new folder. Raises NotAnExtension, FileExistsError, OSError; what was written stays."""
     with path.open("rb") as file, _opened(file) as archive:
         members = _checked(archive)
@@ -104,6 +111,7 @@ def unpack(path: Path, into: Path) -> None:
             with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
                 for chunk in _chunks(archive, member):
                     out.write(chunk)
+        return Package.of(_manifest(archive), members)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from controller import workers
 from controller.api import Final
 from controller.cdp import Refused
 from controller.chrome import Endpoint
@@ -155,6 +156,33 @@ def test_an_archive_is_judged_again_where_it_is_unpacked(tmp_path: Path, loopbac
 
     assert "must hold relative paths alone" in failed.reason
     assert not (tmp_path / "up.js").exists()
+
+
+@pytest.mark.parametrize(
+    ("background", "waits"),
+    [({"service_worker": "service-worker.js"}, [{"a"}]), ({}, []), (None, [])],
+    ids=["with", "with another", "without"],
+)
+@pytest.mark.parametrize("outcome", [True, False])
+def test_a_service_worker_is_waited_for(
+    tmp_path: Path, loopback: None, monkeypatch: pytest.MonkeyPatch, background: Any, waits: list[Any], outcome: bool
+) -> None:
+    """Where the extension has one; one that is late does not fail the session."""
+    waited = []
+
+    async def in_charge(_: Endpoint, extensions: set[str], *, within: float) -> bool:
+        waited.append(extensions)
+        return outcome
+
+    monkeypatch.setattr(workers, "in_charge", in_charge)
+    packed = extension(background=background)
+    shelf = Shelf(packed=packed)
+    extensions = part(tmp_path, shelf, planned(packed))
+    prepared(extensions, shelf, tmp_path)
+
+    begun(extensions, Chrome(runs(tmp_path)))
+
+    assert waited == waits
 
 
 # -- With Chrome ------------------------------------------------------------------------------------------------------
