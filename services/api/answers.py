@@ -22,6 +22,10 @@ from wallcrawler.session import Entry, Session
 NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
 
 
+#: What callers are told where a store refuses us.
+UNSERVED = "the server can't reach what it needs; its operator has to see to it"
+
+
 class Refusal(Exception):
     """An answer that is an error. The message names what was wrong and what to do."""
 

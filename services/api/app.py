@@ -27,7 +27,8 @@ from services.api import (
     uploads,
 )
 from services.api import logs as session_logs
-from services.api.answers import NO_RETRY, Refusal, triple
+from services.api.admission import project_of
+from services.api.answers import NO_RETRY, UNSERVED, Refusal, triple
 from services.api.creates import Creates
 from services.api.limits import BODY_LIMIT, Limits, too_long
 from wallcrawler import log as logs
@@ -83,13 +84,7 @@ def create_app(ports: Ports) -> Flask:
     def authenticate() -> None:
         if request.url_rule is None or request.blueprint in OPEN_BLUEPRINTS or request.endpoint in OPEN_ENDPOINTS:
             return
-        key = _api_key()
-        if not key:
-            raise Refusal(401, "the X-BB-API-Key header is missing")
-        try:
-            g.project_id = ports.catalog.owner_of(key).project_id
-        except NotFound:
-            raise Refusal(401, "the API key in X-BB-API-Key is unknown or revoked") from None
+        g.project_id = project_of(ports.catalog, _api_key())
         structlog.contextvars.bind_contextvars(project_id=g.project_id)
 
     @app.after_request
@@ -135,7 +130,7 @@ def _answer_errors(app: Flask) -> None:
     def refused_to_us(refused: WallcrawlerError) -> Response:
         # A store that refuses us is the operator's to see to; the text says what it said, and holds no secret.
         log.error("http.unserved", why=str(refused))
-        return triple(503, "the server can't reach what it needs; its operator has to see to it", NO_RETRY)
+        return triple(503, UNSERVED, NO_RETRY)
 
     @app.errorhandler(HTTPException)
     def http(problem: HTTPException) -> Response:

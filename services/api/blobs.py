@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from flask import Blueprint, Response, request, send_file
@@ -23,12 +24,10 @@ def blueprint(blobs: Served) -> Blueprint:
 
     @routes.route("/blobs/<path:name>", methods=["GET", "PUT"])
     def blob(name: str) -> Response:
-        expires, signature = request.args.get("expires", ""), request.args.get("signature", "")
         method = "GET" if request.method == "HEAD" else request.method
-        once = "once" in request.args
-        if not blobs.admits(name, method=method, expires=expires, signature=signature, once=once):
-            raise Refusal(403, "the URL's signature is wrong or has expired")
+        admit(blobs, name, method, request.args)
         if method == "PUT":
+            once = "once" in request.args
             if once and request.headers.get("If-None-Match") != "*":
                 raise Refusal(403, "the URL takes requests with If-None-Match: * alone")
             try:
@@ -39,3 +38,10 @@ def blueprint(blobs: Served) -> Blueprint:
         return send_file(blobs.open(name), mimetype="application/octet-stream")
 
     return routes
+
+
+def admit(blobs: Served, name: str, method: str, query: Mapping[str, str]) -> None:
+    """Raises Refusal where the query is none that was made for this."""
+    expires, signature, once = query.get("expires", ""), query.get("signature", ""), "once" in query
+    if not blobs.admits(name, method=method, expires=expires, signature=signature, once=once):
+        raise Refusal(403, "the URL's signature is wrong or has expired")

@@ -70,13 +70,10 @@ def blueprint(ports: Ports) -> Blueprint:
 def uploads(ports: Ports) -> Blueprint:
     """Where uploadUrl leads. The signature is the authorisation."""
     routes = Blueprint("context_uploads", __name__)
-    signatures = _signatures(ports)
 
     @routes.put("/uploads/contexts/<project_id>/<context_id>")
     def upload(project_id: str, context_id: str) -> tuple[Response, int]:
-        expires, signature = request.args.get("expires", ""), request.args.get("signature", "")
-        if not signatures.admits(f"{project_id}/{context_id}", method="PUT", expires=expires, signature=signature):
-            raise Refusal(403, "the URL's signature is wrong or has expired; PUT /v1/contexts/{id} gives another")
+        admit(ports, project_id, context_id, request.args)
         context = ports.contexts.get(context_id, project_id=project_id)
         reserved = ports.contexts.reserve(context_id, project_id=project_id)
         try:
@@ -90,6 +87,13 @@ def uploads(ports: Ports) -> Blueprint:
         return jsonify(version_body(committed.version, committed.context)), 201
 
     return routes
+
+
+def admit(ports: Ports, project_id: str, context_id: str, query: Mapping[str, str]) -> None:
+    """Raises Refusal where the query is none that was made for an upload to this context."""
+    expires, signature = query.get("expires", ""), query.get("signature", "")
+    if not _signatures(ports).admits(f"{project_id}/{context_id}", method="PUT", expires=expires, signature=signature):
+        raise Refusal(403, "the URL's signature is wrong or has expired; PUT /v1/contexts/{id} gives another")
 
 
 def plan(wish: bodies.CreateSession, project: Project, ports: Ports) -> Mapping[str, Any]:

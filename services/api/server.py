@@ -11,8 +11,9 @@ from typing import Any
 import waitress.server
 from waitress import wasyncore
 
+from services.api.admission import Admission
 from services.api.app import create_app
-from services.api.intake import channel_of
+from services.api.intake import Intake, channel_of
 from services.api.limits import Limits
 from wallcrawler.wiring import Ports
 
@@ -43,7 +44,8 @@ class Server:
             clear_untrusted_proxy_headers=True,
             ident=None,
         )
-        self._server.channel_class = channel_of(Limits(ports.settings))
+        self._intake = Intake(Limits(ports.settings), Admission(ports))
+        self._server.channel_class = channel_of(self._intake)
         self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
 
     def start(self) -> None:
@@ -55,6 +57,7 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=self._patience)
         self._server.trigger.pull_trigger(self._close_connections)
         self._thread.join(STOP_WITHIN)
+        self._intake.stop()
         # Not before: a pull writes to its pipe, whose number would be somebody else's by then.
         self._server.trigger.close()
 

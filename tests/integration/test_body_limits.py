@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from services.api.limits import BODY_LIMIT, FORM
 from tests.eventually import eventually
 from tests.integration.guests import ScriptedFleet
 from tests.platform import Platform, running
+from wallcrawler.errors import TryLater, WallcrawlerError
+from wallcrawler.project import ApiKey
 
 pytestmark = pytest.mark.queue
 
@@ -100,6 +103,90 @@ def test_files_have_limits_of_their_own(platform: Platform) -> None:
 
     assert refusal(over, 413) == f"body/file must be at most {UPLOAD_LIMIT} bytes"
     assert refusal(far_over, 413) == f"body must be at most {UPLOAD_LIMIT + FORM} bytes"
+
+
+STRANGERS = [
+    ("POST", "/v1/sessions/none/uploads", "a key that is none", 401),
+    ("POST", "/v1/extensions", "", 401),
+    ("PUT", "/blobs/a/b?expires=99999999999&signature=0", "", 403),
+    ("PUT", "/uploads/contexts/a/b?expires=99999999999&signature=0", "", 403),
+]
+
+
+@pytest.mark.parametrize(("method", "route", "key", "status"), STRANGERS)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_strangers_file_is_not_kept(
+    platform: Platform, method: str, route: str, key: str, status: int, chunked: bool
+) -> None:
+    """It is read, so that its sender hears why it is refused, and written nowhere."""
+    before, piece = temporary_files(), b"x" * (256 << 10)
+    seen = set()
+
+    def body() -> Iterator[bytes]:
+        for _ in range(UPLOAD_LIMIT // len(piece)):
+            yield piece
+            seen.add(temporary_files() - before)
+
+    length = {} if chunked else {"content-length": str(UPLOAD_LIMIT)}
+    with httpx.Client(base_url=platform.url, headers={"x-bb-api-key": key} if key else {}) as stranger:
+        answer = stranger.request(method, route, content=body(), headers=length)
+
+    assert refusal(answer, status)
+    assert seen == {0}
+
+
+def test_a_stranger_is_not_told_more_than_everybody(platform: Platform) -> None:
+    """The same words as where there is no file."""
+    with httpx.Client(base_url=platform.url, headers={"x-bb-api-key": "none"}) as stranger:
+        with_file = stranger.post("/v1/extensions", content=b"x" * (1 << 20))
+        without = stranger.get("/v1/sessions")
+
+    assert with_file.json() == without.json()
+
+
+def test_a_file_waits_for_whoever_knows_the_keys(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And others' requests do not wait meanwhile, with however many files."""
+    asked = threading.Event()
+    owner_of = platform.ports.catalog.owner_of
+
+    def slow(key: str) -> ApiKey:
+        if key == "slow":
+            asked.wait(10)
+        return owner_of(key)
+
+    monkeypatch.setattr(platform.ports.catalog, "owner_of", slow)
+    with ExitStack() as connections:
+        clients = [connections.enter_context(_connected(platform)) for _ in range(10)]
+        for client in clients:
+            head = _head(platform, "/v1/extensions", 1 << 20).replace(platform.api_key.encode(), b"slow")
+            client.sendall(head + b"x" * 1000)
+        assert platform.http.get("/v1/sessions").status_code == 200
+
+        asked.set()
+        for client in clients:
+            client.sendall(b"x" * ((1 << 20) - 1000))
+            assert client.recv(4096).split(b" ", 2)[1] == b"401"
+
+
+@pytest.mark.parametrize(
+    ("broken", "status", "says"),
+    [
+        (TryLater("the table is throttled", after=1), 503, "the table is throttled; ask again in a moment"),
+        (WallcrawlerError("the table refuses us"), 503, "its operator has to see to it"),
+        (RuntimeError("a mistake"), 500, "something broke; the server's log has it"),
+    ],
+)
+def test_where_nobody_knows_the_keys_a_file_is_refused(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: Exception, status: int, says: str
+) -> None:
+    """With what a route would say."""
+
+    def refuse(_: str) -> ApiKey:
+        raise broken
+
+    monkeypatch.setattr(platform.ports.catalog, "owner_of", refuse)
+
+    assert says in refusal(platform.http.post("/v1/extensions", content=b"x" * (1 << 20)), status)
 
 
 @pytest.mark.parametrize(
