@@ -14,6 +14,7 @@ from services.api import bodies
 from services.api.answers import NO_RETRY, Refusal, timestamp
 from wallcrawler.context import Context, Version
 from wallcrawler.contexts import BadUpload, NameTaken
+from wallcrawler.errors import NotFound
 from wallcrawler.project import Project
 from wallcrawler.signatures import Signatures
 from wallcrawler.uploadkey import VECTOR, NotForUs
@@ -97,10 +98,13 @@ def admit(ports: Ports, project_id: str, context_id: str, query: Mapping[str, st
 
 
 def plan(wish: bodies.CreateSession, project: Project, ports: Ports) -> Mapping[str, Any]:
-    """What the guest does with the context. Raises NotFound."""
+    """What the guest does with the context. Raises Refusal for one that is not there."""
     if (chosen := wish.browser_settings.context) is None:
         return {}
-    ports.contexts.get(chosen.id, project_id=project.id)
+    try:
+        ports.contexts.get(chosen.id, project_id=project.id)
+    except NotFound as missing:
+        raise Refusal(404, f"body/browserSettings/context/id: {missing}") from None
     return {"context": {"id": chosen.id, "persist": chosen.persist, "limit": ports.contexts.limit}}
 
 

@@ -43,8 +43,8 @@ def create(names: str, body: Any, status: int = 400) -> Bad:
     return Bad("POST", "/v1/sessions", status, names, json=body)
 
 
-def settings(names: str, **browser_settings: Any) -> Bad:
-    return create(f"body/browserSettings/{names}", {"browserSettings": browser_settings})
+def settings(names: str, status: int = 400, **browser_settings: Any) -> Bad:
+    return create(f"body/browserSettings/{names}", {"browserSettings": browser_settings}, status)
 
 
 def bomb() -> bytes:
@@ -95,12 +95,15 @@ def creates() -> Iterator[Bad]:
     yield settings("context must be object", context="id")
     yield settings("context must have required property 'id'", context={})
     for context in ("{unknown}", "{context}"):
-        yield create(f"there is no context {context}", {"browserSettings": {"context": {"id": context}}}, 404)
+        yield settings(f"context/id: there is no context {context}", 404, context={"id": context})
     yield settings("extensionId", extensionId="{extension}")
     yield settings("extensionId must be string", extensionId=7)
     yield settings("allowedDomains must be array", allowedDomains="example.com")
     yield settings("allowedDomains/0", allowedDomains=[7])
-    yield settings("allowedDomains", allowedDomains=["http://example.com/path"])
+    for url in ("http://example.com/path", "example.com:443", "example.com/"):
+        yield settings("allowedDomains/0 is not valid: it is no host", allowedDomains=[url])
+    for url in ("http://example.com", "https://example.com:443/"):
+        yield create(f"body/egress/deny/0 is not valid: {url!r} is a URL", {"egress": {"deny": [url]}})
     yield settings("blockAds must be boolean", blockAds="yes")
     yield settings("os", os="beos")
     yield create("body/extensionId", {"extensionId": "{unknown}"})

@@ -124,10 +124,12 @@ def test_another_projects_context_is_not_there(platform: Platform, other: httpx.
         other.delete(path),
         other.get(f"{path}/versions"),
         other.post(f"{path}/rollback", json={"version": 1}),
-        other.post("/v1/sessions", json={"browserSettings": {"context": {"id": context["id"]}}}),
     ]
+    create = other.post("/v1/sessions", json={"browserSettings": {"context": {"id": context["id"]}}})
 
-    assert {triple(answer, 404) for answer in answers} == {f"there is no context {context['id']}"}
+    missing = f"there is no context {context['id']}"
+    assert {triple(answer, 404) for answer in answers} == {missing}
+    assert triple(create, 404) == f"body/browserSettings/context/id: {missing}"
     assert platform.http.get(path).json()["version"] == 1
 
 

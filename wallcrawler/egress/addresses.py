@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -83,6 +84,10 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
 
+#: What is said of a text that is no host.
+NO_HOST: Final = "it is no host: a name or an address, without scheme, port and path"
+
+
 def canonical(host: str) -> str:
     """A host as it is compared: an address in its usual spelling (IPv6 without brackets), or a name in lower case, in
     ASCII and without its last dot. Raises ValueError for what is neither."""
@@ -90,19 +95,22 @@ def canonical(host: str) -> str:
     if ":" in text:
         if "%" in text:
             raise ValueError("an address with a zone is of this machine's own network alone")
-        return str(without_mapping(IPv6Address(text)))
+        try:
+            return str(without_mapping(IPv6Address(text)))
+        except ValueError:
+            raise ValueError(NO_HOST) from None
     # Dots and digits of other scripts are read as ours by browsers.
     text = unicodedata.normalize("NFKC", text).replace("\u3002", ".").lower().removesuffix(".")
     if not text.isascii():
         try:
             text = text.encode("idna").decode("ascii")
         except UnicodeError:
-            raise ValueError("it is no host's name") from None
+            raise ValueError(NO_HOST) from None
     labels = text.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         return str(_v4(labels))
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("it is no host's name")
+        raise ValueError(NO_HOST)
     return text
 
 

@@ -52,6 +52,8 @@ class Destination:
     @classmethod
     def parse(cls, text: str) -> Destination:
         """Raises ValueError, with a phrase that says what is wrong."""
+        if "://" in text:
+            raise ValueError(f"{text!r} is a URL, and no host, *.domain, address or network")
         host, port = _split(text.strip())
         if host == "*":
             return cls("*", port)
