@@ -37,9 +37,16 @@ URL_SECONDS: Final = 600.0
 #: Seconds after which a version that was reserved and never committed is dropped: no URL to it works any more.
 ABANDONED: Final = 3 * URL_SECONDS
 
+#: Versions that one session may reserve. It persists once, and tries it a few times.
+OF_A_SESSION: Final = 10
+
 
 class NameTaken(WallcrawlerError):
     """The project has an active context of this name."""
+
+
+class Spent(WallcrawlerError):
+    """The session has persisted its context, or tried it too often."""
 
 
 class BadUpload(WallcrawlerError):
@@ -160,9 +167,11 @@ class Contexts:
         raise _contended(context_id)
 
     def reserve(self, context_id: str, *, project_id: str, session_id: str | None = None) -> Version:
-        """A number for a new archive, whose blob may come from now on. Raises NotFound."""
+        """A number for a new archive, whose blob may come from now on. Raises NotFound, and Spent for a session."""
         for _ in range(RACES):
             seen = self.get(context_id, project_id=project_id)
+            if session_id is not None:
+                self._check_spent(context_id, session_id)
             given = replace(seen, last=seen.last + 1, version=seen.version + 1)
             version = Version(context_id, given.last, self._clock.now(), Stage.RESERVED, session_id=session_id)
             if self._won(
@@ -172,6 +181,13 @@ class Contexts:
                 self._prune(given)
                 return version
         raise _contended(context_id)
+
+    def _check_spent(self, context_id: str, session_id: str) -> None:
+        mine = [version for version in self._versions(context_id) if version.session_id == session_id]
+        if any(version.stage is Stage.KEPT for version in mine):
+            raise Spent(f"session {session_id} has persisted context {context_id}")
+        if len(mine) >= OF_A_SESSION:
+            raise Spent(f"session {session_id} has reserved {OF_A_SESSION} versions of context {context_id}")
 
     def commit(
         self,

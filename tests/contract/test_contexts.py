@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from tests.archives import an_archive
 from tests.characters import HandClock
 from wallcrawler.context import Committed, Context, Version
-from wallcrawler.contexts import ABANDONED, BadUpload, Contexts, NameTaken
+from wallcrawler.contexts import ABANDONED, OF_A_SESSION, BadUpload, Contexts, NameTaken, Spent
 from wallcrawler.errors import NotFound
 from wallcrawler.local.blobs import DirectoryBlobs
 from wallcrawler.ports import Delete, Tables
@@ -37,7 +38,9 @@ class Stand:
     def again(self, context: Context) -> Context:
         return self.contexts.get(context.id, project_id=self.project)
 
-    def reserve(self, context: Context, session: str | None = "session-1") -> Version:
+    def reserve(self, context: Context, session: str | None = None) -> Version:
+        """By another session each time, where none is named."""
+        session = session or f"session-{uuid.uuid4()}"
         return self.contexts.reserve(context.id, project_id=self.project, session_id=session)
 
     def put(self, context: Context, version: Version, body: bytes) -> None:
@@ -178,7 +181,7 @@ def test_what_a_session_persists_is_what_the_next_begins_with(stand: Stand) -> N
 
     head = stand.contexts.head(stand.again(context))
     assert head == second.version
-    assert (head.number, head.based_on, head.conflicted, head.session_id) == (2, 1, False, "session-1")
+    assert (head.number, head.based_on, head.conflicted) == (2, 1, False)
     assert (head.size, first.version.number) == (len(an_archive(Preferences="2")), 1)
     assert stand.kept(context) == [context.blob(1), context.blob(2)]
 
@@ -245,6 +248,31 @@ def test_a_commit_may_be_repeated(stand: Stand) -> None:
 
     assert (first.first, again.first) == (True, False)
     assert (again.version, again.context) == (first.version, first.context)
+
+
+def test_a_session_persists_once(stand: Stand) -> None:
+    """It would push out what sessions before it have persisted."""
+    context = stand.create()
+    version = stand.reserve(context, "session-1")
+    stand.put(context, version, an_archive())
+    stand.commit(version, None)
+
+    with pytest.raises(Spent, match="session session-1 has persisted"):
+        stand.reserve(context, "session-1")
+
+    assert stand.reserve(context, "session-2").number == 2
+
+
+def test_a_session_tries_a_few_times(stand: Stand) -> None:
+    """With a reservation for each; what was dropped of them counts no more."""
+    context = stand.create()
+    numbers = [stand.reserve(context, "session-1").number for _ in range(OF_A_SESSION)]
+
+    with pytest.raises(Spent, match=f"reserved {OF_A_SESSION} versions"):
+        stand.reserve(context, "session-1")
+    stand.contexts.abandon(context.id, numbers[0], project_id=stand.project)
+
+    assert stand.reserve(context, "session-1").number == OF_A_SESSION + 1
 
 
 def test_a_reservation_is_its_sessions(stand: Stand) -> None:
@@ -314,7 +342,7 @@ def test_a_process_that_dies_while_it_drops_leaves_no_blob_that_nobody_knows(sta
     stand.put(context, version, an_archive())
 
     with pytest.raises(KeyboardInterrupt):
-        dying.commit(context.id, version.number, project_id=stand.project, session_id="session-1", based_on=3)
+        dying.commit(context.id, version.number, project_id=stand.project, session_id=version.session_id, based_on=3)
 
     assert stand.numbers(context) == [4, 3, 2]
     assert stand.tables.get(CONTEXT_VERSIONS, context.id, 1) is not None

@@ -259,6 +259,7 @@ def test_a_guest_gets_and_gives_a_profile(platform: Platform) -> None:
         assert put_once(reserved["url"], body) == 204
         assert put_once(reserved["url"], b"something else") == 412
         answers = [guest.commit(reserved["version"], **facts_of(body, source["version"])) for _ in range(2)]
+        assert "has persisted context" in triple(guest.reserve(), 409)
 
     assert guest.session["contextId"] == context["id"]
     assert [answer.json() for answer in answers] == [{"head": 2}, {"head": 2}]

@@ -5,7 +5,7 @@
     POST /guest/v1/sessions/{id}/context/versions/{version} {"size", "sha256", "basedOn"} -> {"head"}; may be repeated
 
 410 for the source where the session has ended, 404 where the context was deleted, 403 where the session does not
-persist it, 422 where what was uploaded is no good.
+persist it, 409 where it has done so or has tried too often, 422 where what was uploaded is no good.
 What a commit came to is put into the session's history here, so that it is told even if the guest dies of it.
 """
 
@@ -20,7 +20,7 @@ from services.api import bodies
 from services.api.answers import Refusal
 from wallcrawler import log as logs
 from wallcrawler.context import Committed
-from wallcrawler.contexts import URL_SECONDS, BadUpload
+from wallcrawler.contexts import URL_SECONDS, BadUpload, Spent
 from wallcrawler.errors import NotFound
 from wallcrawler.session import Session
 from wallcrawler.wiring import Ports
@@ -46,7 +46,10 @@ def add(routes: Blueprint, ports: Ports, speaking: Callable[[str], Session]) -> 
     def reserve(session_id: str) -> Response:
         session = persisting(session_id)
         context = contexts.get(_context_of(session), project_id=session.project_id)
-        reserved = contexts.reserve(context.id, project_id=context.project_id, session_id=session_id)
+        try:
+            reserved = contexts.reserve(context.id, project_id=context.project_id, session_id=session_id)
+        except Spent as spent:
+            raise Refusal(409, str(spent)) from None
         blob = context.blob(reserved.number)
         url = ports.blobs.url(blob, method="PUT", seconds=URL_SECONDS, once=True)
         return jsonify(version=reserved.number, url=url)
