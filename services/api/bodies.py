@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 from dataclasses import dataclass
 from typing import IO, Annotated, Any, Final, Literal, TypeVar
 
@@ -149,6 +150,8 @@ class CreateContext(_Body):
             raise ValueError("must NOT have fewer than 1 characters")
         if name is not None and len(name) > NAME_LIMIT:
             raise ValueError(f"must NOT have more than {NAME_LIMIT} characters")
+        if name is not None and any(unicodedata.category(letter) == "Cc" for letter in name):
+            raise ValueError("must NOT have control characters")
         return name
 
 

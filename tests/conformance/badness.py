@@ -200,6 +200,7 @@ def contexts() -> Iterator[Bad]:
     yield Bad("POST", "/v1/contexts", 400, "body/name must be string", json={"name": 7})
     yield Bad("POST", "/v1/contexts", 400, "body/name", json={"name": "   "})
     yield Bad("POST", "/v1/contexts", 400, "body/name", json={"name": "x" * 129})
+    yield Bad("POST", "/v1/contexts", 400, "body/name must NOT have control characters", json={"name": "a\x1b[2Jb"})
     yield from _by_id("/v1/contexts", "{context}")
     yield Bad("PUT", "/v1/contexts/{context}", 404, "")
 
