@@ -13,8 +13,8 @@ import pytest
 from tests.authority import issue
 from tests.conformance.badness import ALL, Bad
 from tests.eventually import eventually
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import scripted
+from tests.platform import Platform
 from tests.zips import extension
 from wallcrawler.schema import CERTIFICATES, CONTEXTS, EXTENSIONS
 
@@ -24,9 +24,7 @@ pytestmark = pytest.mark.queue
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One without browsers: nothing that is refused needs one."""
-    fleet = ScriptedFleet()
-    with running(tmp_path_factory.mktemp("bad"), fleet=fleet, concurrency=50) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("bad")) as platform:
         yield platform
 
 

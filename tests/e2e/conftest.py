@@ -4,31 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browserbase import Browserbase
 
 from tests.eventually import eventually
-from tests.platform import Platform, need_chrome, running
+from tests.instances import bb, chrome, platform, playwright
+from tests.platform import Platform
 
-
-@pytest.fixture(autouse=True, scope="session")
-def _chrome() -> None:
-    need_chrome()
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A whole instance with real browsers, shared by a module's tests."""
-    with running(tmp_path_factory.mktemp("e2e"), concurrency=20) as platform:
-        yield platform
-
-
-@pytest.fixture
-def bb(platform: Platform) -> Iterator[Browserbase]:
-    """The unmodified SDK, which refuses every answer that is not exactly of its types."""
-    with Browserbase(
-        base_url=platform.url, api_key=platform.api_key, max_retries=0, _strict_response_validation=True
-    ) as client:
-        yield client
+__all__ = ["bb", "chrome", "platform", "playwright"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 import zstandard
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 from websockets.sync.client import connect
 
 from tests.archives import an_archive
@@ -70,12 +70,6 @@ def site() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 def a_context(platform: Platform) -> str:

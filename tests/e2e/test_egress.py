@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from browserbase import Browserbase
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.characters import sites
@@ -29,12 +29,6 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 
 #: What a service has that sessions are not to reach.
 REACHED = "secret of another service"
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture

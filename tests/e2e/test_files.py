@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import pytest
 from browserbase import Browserbase
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from tests.e2e.cdp import Cdp
 from tests.eventually import eventually
@@ -69,12 +69,6 @@ class Site(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet: a test's output is its own."""
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from browserbase import Browserbase
 from browserbase.types.sessions.session_log import SessionLog
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Playwright
 from websockets.sync.client import connect
 
 from tests.e2e.cdp import Cdp
@@ -63,12 +63,6 @@ def site() -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture

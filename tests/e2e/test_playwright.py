@@ -8,18 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from browserbase import Browserbase
-from playwright.sync_api import Playwright, sync_playwright
+from playwright.sync_api import Playwright
 
 from tests.eventually import eventually
 from tests.platform import Platform
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from browserbase import Browserbase
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.characters import proxies, sites
@@ -21,12 +21,6 @@ Opened = Callable[..., tuple[dict[str, Any], Page]]
 pytestmark = pytest.mark.browser
 
 CREDENTIALS = ("caller", "a:pass@word")
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
 
 
 @pytest.fixture

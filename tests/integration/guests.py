@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.eventually import eventually
+from tests.platform import Platform, running
 from wallcrawler.errors import LaunchFailed
 from wallcrawler.messages import TaskChanged
 from wallcrawler.ports import Delivery, Launch, Source, Task, TaskStatus
@@ -161,3 +165,21 @@ class _Feed:
 
     def hold(self, deliveries: Sequence[Delivery]) -> None:
         """Likewise."""
+
+
+@contextmanager
+def scripted(home: Path, **settings: Any) -> Iterator[Platform]:
+    """An instance with such a fleet, which tests of a module may share where none of them breaks anything."""
+    fleet = ScriptedFleet()
+    with running(home, fleet=fleet, **{"concurrency": 50} | settings) as platform:
+        fleet.api_url = platform.url
+        yield platform
+
+
+@contextmanager
+def released_after(platform: Platform) -> Iterator[Platform]:
+    """It, for one test, of which it keeps no session."""
+    yield platform
+    for session in platform.http.get("/v1/sessions", params={"status": "RUNNING"}).json():
+        platform.release(session["id"])
+    eventually(platform.settled)

@@ -9,9 +9,8 @@ from http import HTTPStatus
 import httpx
 import pytest
 
-from tests.eventually import eventually
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import released_after, scripted
+from tests.platform import Platform
 
 pytestmark = pytest.mark.queue
 
@@ -29,19 +28,15 @@ def triple(answer: httpx.Response, status: int) -> str:
 @pytest.fixture(scope="module")
 def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One instance for all of these tests, since none of them breaks anything."""
-    fleet = ScriptedFleet()
-    with running(tmp_path_factory.mktemp("api"), fleet=fleet, concurrency=50) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("api")) as platform:
         yield platform
 
 
 @pytest.fixture
 def platform(everybodys: Platform) -> Iterator[Platform]:
     """It, with no session before the test."""
-    yield everybodys
-    for session in everybodys.http.get("/v1/sessions", params={"status": "RUNNING"}).json():
-        everybodys.release(session["id"])
-    eventually(everybodys.settled)
+    with released_after(everybodys):
+        yield everybodys
 
 
 @pytest.fixture

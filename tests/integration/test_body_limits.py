@@ -15,8 +15,8 @@ import pytest
 
 from services.api.limits import BODY_LIMIT, FORM
 from tests.eventually import eventually
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import scripted
+from tests.platform import Platform
 from wallcrawler.errors import TryLater, WallcrawlerError
 from wallcrawler.project import ApiKey
 
@@ -28,10 +28,7 @@ UPLOAD_LIMIT = 3 << 20
 @pytest.fixture(scope="module")
 def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One instance for all of these tests, since none of them breaks anything."""
-    fleet = ScriptedFleet()
-    home = tmp_path_factory.mktemp("bodies")
-    with running(home, fleet=fleet, concurrency=50, upload_limit=UPLOAD_LIMIT) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("bodies"), upload_limit=UPLOAD_LIMIT) as platform:
         yield platform
 
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.archives import an_archive, encrypted
 from tests.eventually import eventually
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import scripted
+from tests.platform import Platform
 
 pytestmark = pytest.mark.queue
 
@@ -27,10 +27,7 @@ LIMIT = 1 << 20
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One instance for all of these tests: each makes contexts of its own."""
-    fleet = ScriptedFleet()
-    place = tmp_path_factory.mktemp("contexts")
-    with running(place, fleet=fleet, concurrency=50, context_limit=LIMIT) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("contexts"), context_limit=LIMIT) as platform:
         yield platform
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.files import Guest, refusal, unzipped
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import released_after, scripted
+from tests.platform import Platform
 from wallcrawler.lifecycle import State
 
 pytestmark = pytest.mark.queue
@@ -22,19 +22,14 @@ pytestmark = pytest.mark.queue
 @pytest.fixture(scope="module")
 def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One instance for all of these tests, since none of them breaks anything."""
-    fleet = ScriptedFleet()
-    home = tmp_path_factory.mktemp("files")
-    with running(home, fleet=fleet, concurrency=50) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("files")) as platform:
         yield platform
 
 
 @pytest.fixture
 def platform(everybodys: Platform) -> Iterator[Platform]:
-    yield everybodys
-    for session in everybodys.http.get("/v1/sessions", params={"status": "RUNNING"}).json():
-        everybodys.release(session["id"])
-    eventually(everybodys.settled)
+    with released_after(everybodys):
+        yield everybodys
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from tests.eventually import eventually
 from tests.integration.files import Guest, refusal, unzipped
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import released_after, scripted
+from tests.platform import Platform
 
 pytestmark = pytest.mark.queue
 
@@ -22,19 +22,14 @@ LIMIT = 1000
 @pytest.fixture(scope="module")
 def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One instance for all of these tests, since none of them breaks anything."""
-    fleet = ScriptedFleet()
-    home = tmp_path_factory.mktemp("guests")
-    with running(home, fleet=fleet, concurrency=50, download_limit=LIMIT, download_count=5) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("guests"), download_limit=LIMIT, download_count=5) as platform:
         yield platform
 
 
 @pytest.fixture
 def platform(everybodys: Platform) -> Iterator[Platform]:
-    yield everybodys
-    for session in everybodys.http.get("/v1/sessions", params={"status": "RUNNING"}).json():
-        everybodys.release(session["id"])
-    eventually(everybodys.settled)
+    with released_after(everybodys):
+        yield everybodys
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from services.api.openapi.specification import NOT_SERVED, document
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import scripted
+from tests.platform import Platform
 from wallcrawler.downloads import Room
 
 pytestmark = pytest.mark.queue
@@ -74,11 +74,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    fleet = ScriptedFleet()
-    with running(
-        tmp_path_factory.mktemp("schema"), fleet=fleet, concurrency=10_000, release_wait=0, egress_deny="*"
-    ) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("schema"), concurrency=10_000, release_wait=0, egress_deny="*") as platform:
         yield platform
 
 

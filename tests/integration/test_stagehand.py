@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.eventually import eventually
-from tests.integration.guests import ScriptedFleet
-from tests.platform import Platform, running
+from tests.integration.guests import released_after, scripted
+from tests.platform import Platform
 
 pytestmark = pytest.mark.queue
 
@@ -21,19 +20,15 @@ OF_MODELS = {"modelName": "openai/gpt-4.1-mini", "verbose": 1, "selfHeal": True,
 
 @pytest.fixture(scope="module")
 def everybodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    fleet = ScriptedFleet()
-    with running(tmp_path_factory.mktemp("stagehand"), fleet=fleet, concurrency=2) as platform:
-        fleet.api_url = platform.url
+    with scripted(tmp_path_factory.mktemp("stagehand"), concurrency=2) as platform:
         yield platform
 
 
 @pytest.fixture
 def platform(everybodys: Platform) -> Iterator[Platform]:
     """It, with no session before and after the test."""
-    yield everybodys
-    for session in everybodys.http.get("/v1/sessions", params={"status": "RUNNING"}).json():
-        everybodys.release(session["id"])
-    eventually(everybodys.settled)
+    with released_after(everybodys):
+        yield everybodys
 
 
 def start(platform: Platform, body: Any, **headers: str) -> httpx.Response:
