@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controller.chrome import shm_size, switches, unsandboxed
+from controller.chrome import environment, shm_size, switches, unsandboxed
 from controller.settings import find_chrome
 
 
@@ -44,6 +44,8 @@ def bare(*more: str) -> Iterator[Bare]:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         process_group=0,
+        # That of sessions, whose temporary files go with their directory.
+        env=environment(directory),
     )
     assert process.stderr is not None
     try:
