@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import quote
@@ -15,6 +16,9 @@ from wallcrawler.signatures import Signatures
 
 #: Bytes that are copied at once.
 CHUNK = 1 << 20
+
+#: How often a folder is made that others take away.
+RACES = 100
 
 
 class DirectoryBlobs:
@@ -28,7 +32,6 @@ class DirectoryBlobs:
 
     def put(self, name: str, body: IO[bytes], *, once: bool = False) -> str:
         path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         digest = hashlib.sha256()
         # In the root, so that a half-written file never lies where a name could find it.
         handle, half = tempfile.mkstemp(prefix=".half-", dir=self._root)
@@ -59,15 +62,22 @@ class DirectoryBlobs:
 
     def delete(self, name: str) -> None:
         path = self._path(name)
-        if path.is_file():
-            path.unlink(missing_ok=True)
+        if not path.is_file():
+            return
+        path.unlink(missing_ok=True)
+        # The folders that it was the last in: each session would leave some.
+        with suppress(OSError):
+            for folder in path.relative_to(self._root).parents[:-1]:
+                (self._root / folder).rmdir()
 
     def names(self, prefix: str) -> Iterator[str]:
-        # No further up than the prefix leads: others may have many blobs.
+        # No further up than the prefix leads: others may have many blobs. Unlike rglob, walk minds no folder that goes.
         folder = prefix.rpartition("/")[0]
-        for path in sorted((self._path(folder) if folder else self._root).rglob("*")):
+        top = self._path(folder) if folder else self._root
+        files = [Path(place, name) for place, _, names in os.walk(top) for name in names]
+        for path in sorted(files):
             name = path.relative_to(self._root).as_posix()
-            if path.is_file() and not name.startswith(".half-") and name.startswith(prefix):
+            if not name.startswith(".half-") and name.startswith(prefix):
                 yield name
 
     def url(self, name: str, *, method: str, seconds: float, once: bool = False) -> str:
@@ -88,6 +98,18 @@ class DirectoryBlobs:
 
 
 def _place(half: Path, path: Path, *, once: bool) -> None:
+    for left in reversed(range(RACES)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return _move(half, path, once=once)
+        except (FileNotFoundError, FileExistsError):
+            # The folder was empty, and whoever deleted the last blob in it took it away.
+            if not left:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _move(half: Path, path: Path, *, once: bool) -> None:
     if not once:
         os.replace(half, path)
         return
