@@ -18,6 +18,9 @@ FACTS: Final = frozenset({"task", "address", "browser_up_at", "proxy_bytes"})
 
 #: Seconds that `sweep` leaves to the guest's own timers before it acts in their place.
 SLACK: Final = 3.0
+#: Seconds for which a record that is not over outlives its deadline in the store: whoever deletes by the time to live
+#: must not be faster than those who end sessions, however long these were away.
+UNSETTLED: Final = 30 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,11 @@ class Session:
             return (self.ended_at or self.updated_at) + self.retention
         return self.ends_at
 
+    @property
+    def expires_at(self) -> int:
+        """Epoch second from which the store may delete the record."""
+        return math.ceil(self.deadline + (0 if self.over else UNSETTLED))
+
     def overdue(self, now: float) -> tuple[Event, Reason] | None:
         """What has to happen because a deadline has passed, the guest's head start included."""
         if self.leaving or self.over or now < self.deadline + (0 if self.starting else SLACK):
@@ -144,9 +152,9 @@ class Session:
         return times
 
     def as_item(self) -> dict[str, Any]:
-        """As stored. `status` and `expiresAt` are the keys of the index that finds what is due."""
+        """As stored. `status` and `expiresAt` are the keys of the index that finds what is due first."""
         item = {_ITEM_NAMES[spec.name]: getattr(self, spec.name) for spec in fields(self)}
-        item |= {"status": str(self.state), "viewport": list(self.viewport), "expiresAt": math.ceil(self.deadline)}
+        item |= {"status": str(self.state), "viewport": list(self.viewport), "expiresAt": self.expires_at}
         return {name: value for name, value in item.items() if value is not None}
 
     @classmethod

@@ -204,9 +204,9 @@ class Sessions:
     def _newest(self, project_id: str, limit: int, cursor: str | None) -> Page:
         return self._tables.query(SESSIONS, project_id, index=BY_PROJECT, newest_first=True, limit=limit, cursor=cursor)
 
-    def in_state(self, state: State, *, due_by: float | None = None) -> Iterator[Session]:
-        """Sessions in this state, most urgent first; with `due_by`, those whose deadline is at most that."""
-        return (Session.from_item(item) for item in self._pages(SESSIONS, state, index=BY_DEADLINE, up_to=due_by))
+    def in_state(self, state: State) -> Iterator[Session]:
+        """Sessions in this state, most urgent first."""
+        return (Session.from_item(item) for item in self._pages(SESSIONS, state, index=BY_DEADLINE))
 
     def _pages(self, table: Any, value: str, **how: Any) -> Iterator[dict[str, Any]]:
         cursor = None

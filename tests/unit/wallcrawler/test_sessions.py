@@ -217,13 +217,12 @@ def test_a_projects_sessions_are_listed_newest_first(sessions: Sessions, catalog
 
 
 def test_what_is_due_is_found_by_its_deadline(sessions: Sessions) -> None:
-    """Most urgent first, and with `due_by` nothing that has time."""
+    """Most urgent first."""
     sessions.create(a_session("soon", create_by=NOW + 10))
     sessions.create(a_session("later", create_by=NOW + 40))
     sessions.create(a_session("now", create_by=NOW))
 
     assert [session.id for session in sessions.in_state(State.CREATING)] == ["now", "soon", "later"]
-    assert [session.id for session in sessions.in_state(State.CREATING, due_by=NOW + 10)] == ["now", "soon"]
     assert list(sessions.in_state(State.READY)) == []
 
 
