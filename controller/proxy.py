@@ -109,8 +109,10 @@ class Proxy:
 
     async def why(self, splice: Splice) -> bytes | None:
         """The close frame for a client whose Chrome went away; None where Chrome only closed this one target."""
+        # Where the guest ends, it always comes to say why; it may have to ask first.
+        within = None if self.policy.ended_reason else REASON_WITHIN
         try:
-            reason = await asyncio.wait_for(asyncio.shield(self._reason), REASON_WITHIN)
+            reason = await asyncio.wait_for(asyncio.shield(self._reason), within)
         except TimeoutError:
             return None
         return close(*close_frame(reason))

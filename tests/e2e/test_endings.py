@@ -66,6 +66,19 @@ def test_a_lost_nursery_is_the_same_reason_everywhere(platform: Platform) -> Non
     assert told == "task_stopped:lost"
 
 
+def test_a_guest_is_terminated(platform: Platform) -> None:
+    """By somebody who has not told the API: it asks there first. Its Chrome is gone meanwhile, and clients are told."""
+    session = platform.create(keepAlive=True)
+    guest = browser_process(platform, session["id"]).parent()
+    assert guest is not None
+    with connect(session["connectUrl"]) as client:
+        guest.terminate()
+        frame = close_frame(client)
+
+    assert_ended(platform, session["id"], status="ERROR", reason="task_stopped:terminated")
+    assert frame == (4012, "task_stopped:terminated")
+
+
 def test_released(platform: Platform) -> None:
     """The release answers when the browser is gone, the client is told why, and the token opens nothing any more."""
     session = platform.create()
