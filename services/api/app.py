@@ -30,7 +30,7 @@ from services.api import logs as session_logs
 from services.api.admission import project_of
 from services.api.answers import NO_RETRY, UNSERVED, Refusal, triple
 from services.api.creates import Creates
-from services.api.limits import BODY_LIMIT, Limits, too_long
+from services.api.limits import Limits
 from wallcrawler import log as logs
 from wallcrawler.errors import NotFound, TryLater, WallcrawlerError
 from wallcrawler.wiring import Ports
@@ -100,7 +100,7 @@ def create_app(ports: Ports) -> Flask:
         )
         return response
 
-    _answer_errors(app)
+    _answer_errors(app, limits)
     return app
 
 
@@ -112,7 +112,7 @@ def _api_key() -> str:
     return token if request.endpoint == "health.metrics" and scheme.lower() == "bearer" else ""
 
 
-def _answer_errors(app: Flask) -> None:
+def _answer_errors(app: Flask, limits: Limits) -> None:
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
         return triple(refusal.status, refusal.message, refusal.headers)
@@ -138,7 +138,7 @@ def _answer_errors(app: Flask) -> None:
         if status == 404:
             return triple(404, f"Route {request.method}:{request.path} not found")
         if status == 413:
-            return triple(413, too_long(request.max_content_length or BODY_LIMIT))
+            return triple(413, limits.exceeded(request.method, request.path))
         return triple(status, problem.description or problem.name, _allowed(problem))
 
     @app.errorhandler(Exception)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import IO, Annotated, Any, Final, Literal, TypeVar
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from services.api.answers import Refusal
@@ -196,7 +198,7 @@ def multipart_file(request: Request, *, limit: int) -> File:
         raise Refusal(400, needs)
     if len(found) > 1:
         raise Refusal(400, "body/file must be one file")
-    name, body = found[0].filename, found[0].stream
+    name, body = _sent_name(found[0]), found[0].stream
     if not name:
         raise Refusal(400, "body/file must have a filename")
     size = body.seek(0, os.SEEK_END)
@@ -204,6 +206,18 @@ def multipart_file(request: Request, *, limit: int) -> File:
     if size > limit:
         raise Refusal(413, f"body/file must be at most {limit} bytes")
     return File(name, body, size)
+
+
+#: A file's name, as it stands between quotes.
+_NAME: Final = re.compile(r';\s*filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE)
+
+
+def _sent_name(file: FileStorage) -> str | None:
+    """The name that was sent. Browsers send a backslash as it is, and werkzeug takes every one for an escape."""
+    found = _NAME.search(file.headers.get("Content-Disposition", ""))
+    if found is None or "\\" not in found[1]:
+        return file.filename
+    return re.sub(r'\\(["\\])', r"\1", found[1]).replace("%22", '"')
 
 
 _NO_FILE: Final = "body must have required property 'file'"

@@ -21,7 +21,7 @@ from waitress.utilities import Error
 
 from services.api.admission import Admission
 from services.api.answers import UNSERVED, Refusal
-from services.api.limits import BODY_LIMIT, Limits, too_long
+from services.api.limits import BODY_LIMIT, Limits
 from wallcrawler import log as logs
 from wallcrawler.errors import TryLater, WallcrawlerError
 
@@ -125,7 +125,7 @@ class LimitedRequest(HTTPRequestParser):  # type: ignore[misc]  # waitress has n
             raise ParsingError("the request line has no valid URI") from None
         self._limit = self._intake.limits.of(self.command, self.path)
         if self.content_length > self._limit:
-            self._forget(Refused(413, too_long(self._limit)))
+            self._exceed()
             if self.expect_continue:
                 # The client asks before it sends.
                 self.expect_continue = False
@@ -138,10 +138,13 @@ class LimitedRequest(HTTPRequestParser):  # type: ignore[misc]  # waitress has n
         consumed: int = super().received(data)
         if self.error is None and self.body_rcv is not None:
             if self._refused is None and len(self.body_rcv) > self._limit:
-                self._forget(Refused(413, too_long(self._limit)))
+                self._exceed()
             if self._refused and (self.completed or len(self.body_rcv) > self._limit + UNKEPT):
                 self._refuse()
         return consumed
+
+    def _exceed(self) -> None:
+        self._forget(Refused(413, self._intake.limits.exceeded(self.command, self.path)))
 
     def _heed(self) -> None:
         """What was decided meanwhile."""

@@ -46,6 +46,9 @@ class Limits:
                 return limit(self._settings)
         return BODY_LIMIT
 
-
-def too_long(limit: int) -> str:
-    return f"body must be at most {limit} bytes"
+    def exceeded(self, method: str, path: str) -> str:
+        """What is said of a longer one."""
+        limit = self.of(method, path)
+        if method == "POST" and limit != BODY_LIMIT:
+            return f"body/file must be at most {limit - FORM} bytes, and body {limit}"
+        return f"body must be at most {limit} bytes"

@@ -96,7 +96,7 @@ def checked_url(text: str) -> httpx.URL:
     except (httpx.InvalidURL, ValueError):
         raise Refusal(400, "body/url must be a URL") from None
     if not is_web(url):
-        raise Refusal(400, "body/url must be a URL of http or https")
+        raise Refusal(400, "body/url must be a URL of http or https, with a port from 1 to 65535 where it has one")
     return url
 
 

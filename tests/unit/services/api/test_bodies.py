@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from services.api.answers import Refusal
-from services.api.bodies import METADATA_LIMIT, CreateSession, UpdateSession, checked, json_object, read
+from services.api.bodies import METADATA_LIMIT, CreateSession, UpdateSession, checked, json_object, multipart_file, read
 
 
 def request(body: bytes) -> Request:
@@ -294,3 +294,31 @@ def test_a_megabyte_of_metadata_is_refused_quickly() -> None:
 
     assert message == "body/userMetadata must be at most 512 characters of JSON"
     assert time.perf_counter() - began < 1
+
+
+# -- Forms ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (rb"menu.txt", "menu.txt"),
+        (rb"C:\fakepath\menu.txt", r"C:\fakepath\menu.txt"),
+        (rb"a\\b.txt", r"a\b.txt"),
+        (rb"a\"b.txt", 'a"b.txt'),
+        (rb"a%22b\c.txt", r'a"b\c.txt'),
+        ("caf\u00e9\\men\u00fc.txt".encode(), "caf\u00e9\\men\u00fc.txt"),
+        (b"", None),
+    ],
+)
+def test_a_name_is_what_was_sent(sent: bytes, name: str | None) -> None:
+    """Old clients send a path, whose backslashes are no escapes; of escapes there are two."""
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="' + sent + b'"\r\n\r\n'
+    form = head + b"1\r\n--b--\r\n"
+    environ = EnvironBuilder(method="POST", data=form, content_type="multipart/form-data; boundary=b").get_environ()
+
+    if name is None:
+        with pytest.raises(Refusal, match=r"with a filename|have a filename"):
+            multipart_file(Request(environ), limit=10)
+    else:
+        assert multipart_file(Request(environ), limit=10).name == name
