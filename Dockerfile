@@ -131,7 +131,8 @@ RUN apt-get update \
 COPY deploy/compose/haproxy.cfg /etc/haproxy/
 USER wallcrawler
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "8080", "/readyz"]
+# Of this process alone: APIs have checks of their own, and come and go.
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=6 CMD ["probe", "8081", "/healthz"]
 CMD ["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 FROM python AS prometheus

@@ -177,6 +177,7 @@ def _driver(settings: Settings, logs: TaskLogs) -> Driver:
     return DockerDriver(
         instance=instance,
         network=settings.docker_network,
+        prefix=settings.docker_prefix,
         logs=logs,
         seccomp=settings.seccomp.read_text() if settings.seccomp else None,
         pull=settings.docker_pull == "missing",

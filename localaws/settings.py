@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     docker_pull: Annotated[
         Literal["missing", "never"], Field(description="Whether an image that the engine lacks is pulled.")
     ] = "missing"
+    docker_prefix: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]*$",
+            description="What names of containers begin with. Unset: the family of their task.",
+        ),
+    ] = None
     seccomp: Annotated[Path | None, Field(description="A seccomp profile for containers. Unset: the engine's own.")] = (
         None
     )

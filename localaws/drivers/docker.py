@@ -56,10 +56,11 @@ class DockerDriver:
     """The Driver port for a Docker engine. Raises StartupError where the engine or the network is not there."""
 
     def __init__(
-        self, *, instance: str, network: str, logs: TaskLogs, seccomp: str | None = None, pull: bool = True
+        self, *, instance: str, network: str, prefix: str | None, logs: TaskLogs, seccomp: str | None, pull: bool
     ) -> None:
         self._instance = instance
         self._network = network
+        self._prefix = prefix
         self._logs = logs
         self._seccomp = seccomp
         self._pull = pull
@@ -136,7 +137,7 @@ class DockerDriver:
             return self._docker.containers.create(
                 spec.image,
                 list(spec.command) if spec.command else None,
-                name=f"{launch.family}-{launch.revision}-{spec.name}-{launch.task_id}",
+                name=f"{self._prefix or launch.family}-{launch.revision}-{spec.name}-{launch.task_id}",
                 labels=labels,
                 **network,
                 **options(spec, seccomp=self._seccomp),

@@ -203,6 +203,21 @@ def test_localaws_is_killed_with_browsers_running(stack: Stack) -> None:
     eventually(lambda: "endedAt" in stack.retrieve(session["id"]), within=20)
 
 
+def test_localaws_is_stopped_and_the_browsers_with_it(stack: Stack) -> None:
+    """Their sessions end, and say that somebody else ended them. Browsers have the name of their project."""
+    session = stack.create(keepAlive=True)
+    (container,) = stack.browsers()
+
+    stack.compose("stop", "localaws")
+    eventually(lambda: "endedAt" in stack.retrieve(session["id"]), within=20)
+    left = stack.browsers()
+    stack.compose("up", "-d", "--wait", "--no-recreate", "localaws")
+
+    assert container.startswith(f"{stack.name}-")
+    assert left == []
+    assert stack.retrieve(session["id"])["endedReason"] in {"task_stopped:terminated", "task_stopped:TerminationNotice"}
+
+
 def test_ministack_stops_for_ten_seconds(stack: Stack) -> None:
     """Tables, queues and streams are away and come back: who lives goes on, and who comes afterwards is served."""
     session = stack.create(keepAlive=True)

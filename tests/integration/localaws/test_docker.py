@@ -98,6 +98,23 @@ def test_a_task_is_a_container_on_the_network(docked: Stand, engine: Any, networ
     assert docked.task(arn)["containers"][0]["imageDigest"] == engine.images.get(IMAGE).id
 
 
+def test_names_of_containers_begin_as_is_said(engine: Any, network: str, tmp_path: Path) -> None:
+    """With the prefix of this localaws, or else with the family of their task."""
+    names = []
+    for prefix in ("mine", None):
+        home = tmp_path / str(prefix)
+        with standing(home, driver="docker", docker_network=network, docker_prefix=prefix) as stand:
+            register(stand)
+            arn = stand.running()
+            names.append((container_of(engine, stand, arn).name, stand.task(arn), arn.rpartition("/")[2]))
+
+    (mine, task, task_id), (plain, other, other_id) = names
+    container = task["containers"][0]["name"]
+    family = other["group"].removeprefix("family:")
+    assert mine == f"mine-1-{container}-{task_id}"
+    assert plain == f"{family}-1-{container}-{other_id}"
+
+
 def test_a_container_that_is_stopped_leaves_nothing_but_its_logs(docked: Stand, engine: Any) -> None:
     """It is told to end, its status is kept, and it is removed."""
     register(docked)
