@@ -31,6 +31,12 @@ METADATA = "http://169.254.169.254/latest/meta-data/"
 REACHED = "secret of another service"
 
 
+#: What Chrome would ask a server of its maker about.
+FORM = """<form method="post"><input name="email" autocomplete="email"><input type="password" name="password">
+<input name="address" autocomplete="street-address"><input name="card" autocomplete="cc-number"><button>go</button>
+</form>"""
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     with sites.running() as site:
@@ -112,6 +118,27 @@ def status(page: Page, url: str) -> int:
     answer = page.goto(url)
     assert answer is not None
     return answer.status
+
+
+def test_chrome_itself_asks_for_nothing(platform: Platform, opened: Opened, site: Site) -> None:
+    """Neither in the first seconds of a session, in which it once asked for the time, components and accounts, nor for
+    a page with a form. The one refusal in the history, which has them in their order, is that of a page."""
+    site.pages["/form"] = ("text/html", FORM)
+    session, page = opened(egress={"deny": ["*"], "allow": [f"127.0.0.1:{site.port}"]})
+
+    pause(page, seconds=3)
+    page.goto(f"{site.url}/form")
+    pause(page, seconds=2)
+    page.goto("http://refused.example/")
+
+    eventually(lambda: refusals(platform, session))
+    (why,) = refusals(platform, session)
+    assert "refused.example" in why
+
+
+def pause(page: Page, *, seconds: float) -> None:
+    """Have the page do nothing for so long."""
+    page.evaluate("seconds => new Promise(done => setTimeout(done, seconds * 1000))", seconds)
 
 
 def test_it_holds_for_every_road_out_of_a_page(platform: Platform, opened: Opened, site: Site, closed: Site) -> None:

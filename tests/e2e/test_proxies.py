@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from browserbase import Browserbase
@@ -74,6 +75,26 @@ def test_pages_come_through_the_proxy_and_its_bytes_are_counted(
     assert ended.proxy_bytes > 200
     eventually(lambda: bb.projects.usage(platform.project_id).proxy_bytes == before + ended.proxy_bytes)
     assert password not in str(platform.history(session["id"])) + str(platform.retrieve(session["id"]))
+
+
+def test_a_proxy_gets_nothing_that_no_page_asked_for(platform: Platform, opened: Opened, site: Site) -> None:
+    """Chrome's own requests would come with the caller's password, and count as the session's bytes. None comes in the
+    first seconds, in which Chrome once asked for the time, components and accounts; what a page asks for does."""
+    names = {"shop.example": ("127.0.0.1", site.port)}
+    with proxies.running("http", names, credentials=CREDENTIALS) as (port, knows):
+        username, password = CREDENTIALS
+        server = f"http://127.0.0.1:{port}"
+        session, page = opened(
+            proxies=[{"type": "external", "server": server, "username": username, "password": password}]
+        )
+        page.evaluate("new Promise(done => setTimeout(done, 3000))")
+        connections = knows.connections
+        shown = status(page, "http://shop.example/")
+        platform.release(session["id"])
+        eventually(lambda: platform.ended(session["id"]), within=20)
+
+    assert (connections, shown) == (0, 200)
+    assert {urlsplit(asked.split()[1]).hostname for asked in knows.asked} == {"shop.example"}
 
 
 def test_rules_are_tried_in_order_and_the_rest_is_reached_directly(opened: Opened, site: Site) -> None:
