@@ -29,7 +29,7 @@ OPTIONAL: Final = ("frameId", "loaderId")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Entries in the order in which they were written; `dropped` is how many have been lost before them."""
+    """Entries in the order in which they were written; `dropped` is how many had fallen out of the ring by then."""
 
     number: int
     dropped: int

@@ -209,7 +209,7 @@ class Journal(Part):
             while chunk := self._chunks.due():
                 lines = len(chunk.lines)
                 try:
-                    await self.guest.api.call("POST", "/journal", chunk.body(self._chunks.dropped))
+                    await self.guest.api.call("POST", "/journal", self._chunks.body(chunk))
                     self._chunks.stored(chunk, lines)
                 except Final as refused:
                     log.warning("journal.refused", chunk=chunk.number, status=refused.status, why=str(refused))

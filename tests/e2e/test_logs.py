@@ -269,6 +269,28 @@ def test_a_page_that_floods_its_console_starves_nobody(
     assert methods["Runtime.consoleAPICalled"] <= 3000
 
 
+def test_a_burst_is_in_the_log_as_a_whole(
+    bb: Browserbase, session: dict[str, Any], site: str, playwright: Playwright
+) -> None:
+    """Megabytes at once, which the API takes more slowly than a page writes them: none is missing, and none is said to
+    be."""
+    page = playwright.chromium.connect_over_cdp(session["connectUrl"]).contexts[0].pages[0]
+    page.goto(f"{site}/quiet")
+
+    page.evaluate("for (let i = 0; i < 900; i++) console.log('x'.repeat(6000), i)")
+    eventually(lambda: said_last(bb.sessions.logs.list(session["id"])) == 899, within=20)
+
+    log = bb.sessions.logs.list(session["id"])
+    said = [params(entry)["args"][1]["value"] for entry in log if entry.method == "Runtime.consoleAPICalled"]
+    assert said == list(range(900))
+    assert "Wallcrawler.entriesDropped" not in {entry.method for entry in log}
+
+
+def said_last(log: list[SessionLog]) -> object:
+    said = [params(entry)["args"][-1].get("value") for entry in log if entry.method == "Runtime.consoleAPICalled"]
+    return said[-1] if said else None
+
+
 def test_a_session_has_no_recording(bb: Browserbase, session: dict[str, Any]) -> None:
     """The SDK reads the empty lists."""
     with pytest.deprecated_call():

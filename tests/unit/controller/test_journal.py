@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from controller.api import Final
+from controller.chunks import BACKLOG
 from controller.parts import journal
 from controller.parts.journal import CONSOLE, DOMAINS, LOGGED, Journal
 from tests.unit.controller.observers import KeepingApi, TalkativeChrome, browser_of, guest_of, until
-from wallcrawler.journal import ENTRY, Chunk
+from wallcrawler.journal import CHUNK, ENTRY, Chunk
 
 Story = Callable[[TalkativeChrome], Awaitable[None]]
 
@@ -181,6 +182,43 @@ def test_what_was_written_is_put_away_while_the_session_goes_on(monkeypatch: pyt
     told(story, api)
 
     assert api.methods == ["Target.attachedToTarget"]
+
+
+class LateApi(KeepingApi):
+    """Takes what it is sent only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.let = asyncio.Event()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        self.asked.set()
+        await self.let.wait()
+        return await super().call(method, path, body)
+
+
+def test_a_burst_that_is_too_much_is_missing_where_it_is_and_counted() -> None:
+    """The chunk that was on its way meanwhile is there, and so is the end of the burst."""
+    api, written = LateApi(), 2 * BACKLOG * CHUNK // ENTRY
+
+    async def story(chrome: TalkativeChrome) -> None:
+        page = await chrome.opens()
+        long = [{"type": "string", "value": "x" * 4000} for _ in range(15)]
+        for number in range(written):
+            args = [{"type": "number", "value": number}, *long]
+            chrome.says("Runtime.consoleAPICalled", page, type="log", args=args, timestamp=number + 1.0)
+            if not api.asked.is_set():
+                await asyncio.sleep(0)
+        api.let.set()
+
+    told(story, api)
+
+    opened, before = 1, api.methods.index("Wallcrawler.entriesDropped")
+    (gap,) = [entry["params"]["count"] for entry in api.entries if entry["method"] == "Wallcrawler.entriesDropped"]
+    said = [entry["params"]["args"][0]["value"] for entry in api.entries if "args" in entry["params"]]
+    assert said == [*range(before - opened), *range(before - opened + gap, written)]
+    assert 0 < before - opened < gap
 
 
 def test_a_session_ends_though_nobody_takes_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
