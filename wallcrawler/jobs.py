@@ -21,8 +21,26 @@ VISIBILITY_TIMEOUT: Final = 120
 #: Seconds of the longest task; a task that takes longer is broken.
 TASK_TIME_LIMIT: Final = 60
 
+#: Seconds in which the broker connects, and answers, a process that enqueues; it is asked at most three times.
+ANSWERS_WITHIN: Final = 1.0
+
+#: Seconds for one of the connections to it, which all threads of a process share.
+CONNECTION_WITHIN: Final = 1.0
+
 #: What the client libraries raise when the broker does not answer.
 BROKER_AWAY: Final = (kombu.exceptions.OperationalError, redis.RedisError, OSError)
+
+
+class _App(Celery):  # type: ignore[misc]  # Celery has no types
+    """One that gives a broker up that takes its connections and does not answer, where callers wait for it to.
+
+    Workers have no such limit: they wait for jobs, and have nobody that waits for them.
+    """
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        # Redis's; SQS has time-outs of its own, and no use for these.
+        limits = {"socket_timeout": ANSWERS_WITHIN, "socket_connect_timeout": ANSWERS_WITHIN}
+        return super().connection_for_write(url, transport_options=limits, **options)
 
 
 def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> Celery:
@@ -30,7 +48,7 @@ def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> C
 
     `broker_url` is `redis://`, `rediss://` or `sqs://`; `namespace` keeps apps apart that share a broker.
     """
-    app = Celery("wallcrawler", broker=broker_url, set_as_current=False)
+    app = _App("wallcrawler", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
         task_serializer="json",
@@ -39,11 +57,13 @@ def celery_app(broker_url: str, *, sweep_every: float, namespace: str = "") -> C
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_publish_retry_policy={
-            "max_retries": 2,
+            # For a connection that was lost while nobody used it. Who enqueues knows what to do without a broker.
+            "max_retries": 1,
             "interval_start": 0,
             "interval_step": 0.2,
-            "interval_max": 0.4,
+            "interval_max": 0.2,
         },
+        broker_pool_acquire_timeout=CONNECTION_WITHIN,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
         worker_hijack_root_logger=False,
@@ -95,12 +115,14 @@ class CeleryJobs:
     def ping(self) -> None:
         try:
             with self._app.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=2)
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=2 * ANSWERS_WITHIN)
         except self._away as away:
             raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None
 
     def _enqueue(self, name: str, session_id: str) -> None:
         try:
-            self._app.send_task(name, args=[session_id])
+            # Not a producer of Celery's pool, which waits for its connection without an end.
+            with self._app.connection_or_acquire() as connection:
+                self._app.send_task(name, args=[session_id], connection=connection)
         except self._away as away:
             raise TryLater(f"the queue does not answer: {type(away).__name__}", after=1) from None
