@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from wallcrawler.errors import TryLater
 from wallcrawler.wiring import Ports
+
+#: What the app's config says while its server stops.
+STOPPING: Final = "STOPPING"
 
 
 def blueprint(ports: Ports) -> Blueprint:
@@ -26,8 +30,10 @@ def blueprint(ports: Ports) -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        """So does everything that it needs; 503 names what does not."""
+        """So does everything that it needs, and it goes on; 503 names what does not."""
         states = {name: _state(ping) for name, ping in dependencies.items()}
+        if current_app.config.get(STOPPING):
+            states["api"] = "it is stopping"
         ready = all(state == "ok" for state in states.values())
         return jsonify(status="ok" if ready else "unavailable", dependencies=states), 200 if ready else 503
 

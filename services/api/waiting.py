@@ -36,7 +36,8 @@ def provisioned(
                 return session
             left = session.create_by - clock.now()
             if left <= 0:
-                return _given_up(session, sessions=sessions, jobs=jobs)
+                # A queue that never answered is not asked in the caller's time once more.
+                return _given_up(session, sessions=sessions, jobs=jobs if queued else None)
             if not queued and session.state is State.CREATING:
                 queued = _enqueued(session.id, jobs)
             ringing.wait(min(reread_every, left))
@@ -67,13 +68,13 @@ def _enqueued(session_id: str, jobs: Jobs) -> bool:
     return True
 
 
-def _given_up(session: Session, *, sessions: Sessions, jobs: Jobs) -> Session:
+def _given_up(session: Session, *, sessions: Sessions, jobs: Jobs | None) -> Session:
     detail = f"it was {session.state} when the time was up"
     # The browser may have come up since the record was read; then it is the caller's.
     session = sessions.advance(
         session.id, Event.EXPIRED, reason=Reason.CREATE_DEADLINE, detail=detail, when=lambda seen: seen.starting
     )
-    if session.leaving:
+    if session.leaving and jobs is not None:
         with suppress(TryLater):  # sweep asks again
             jobs.release(session.id)
     return session

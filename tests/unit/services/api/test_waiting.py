@@ -37,6 +37,16 @@ def jobs() -> JobList:
     return JobList()
 
 
+class ProvisionsAway(QueueAway):
+    """Counts how often it is asked for a release, which also costs who asks."""
+
+    releases = 0
+
+    def release(self, session_id: str) -> None:
+        self.releases += 1
+        super().release(session_id)
+
+
 def become_ready(sessions: Sessions, id: str = "session-1") -> None:
     sessions.advance(id, Event.LAUNCHED, task="task-1")
     sessions.advance(id, Event.LOCATED, address=ADDRESS)
@@ -159,9 +169,12 @@ def test_a_queue_that_is_away_is_asked_again(waiter: Waiter, sessions: Sessions,
 
 
 def test_a_queue_that_stays_away_still_ends_in_an_answer(waiter: Waiter, sessions: Sessions, clock: HandClock) -> None:
-    """The release can't be enqueued either: sweep asks again, and the caller does not wait for that."""
-    session = waiter.provisioned(sessions.create(a_session()), bell=StoryBell(clock), jobs=QueueAway(times=1000))
+    """It is not asked for the release as well: sweep does that, and the caller does not wait for it."""
+    jobs = ProvisionsAway(times=1000)
 
+    session = waiter.provisioned(sessions.create(a_session()), bell=StoryBell(clock), jobs=jobs)
+
+    assert jobs.releases == 0
     assert (session.state, session.ended_reason) == (State.TERMINATING, "create_deadline")
 
 
