@@ -137,7 +137,7 @@ def test_the_exit_code_of_a_container_is_the_tasks(docked: Stand) -> None:
 
     arns = docked.run_all(count=6)
 
-    for task in [docked.stopped(arn, within=15) for arn in arns]:
+    for task in [docked.stopped(arn, within=30) for arn in arns]:
         assert (task["containers"][0]["exitCode"], task["stopCode"]) == (7, "EssentialContainerExited")
         details = {one["name"] for one in task["attachments"][0]["details"]}
         assert "startedAt" not in task or "privateIPv4Address" in details
