@@ -25,8 +25,8 @@ def blueprint(ports: Ports) -> Blueprint:
 
     @routes.get("/healthz")
     def healthz() -> Response:
-        """This process answers."""
-        return jsonify(status="ok")
+        """This process answers; what it says tells whether it takes creates."""
+        return jsonify(status="stopping" if current_app.config.get(STOPPING) else "ok")
 
     @routes.get("/readyz")
     def readyz() -> tuple[Response, int]:

@@ -99,6 +99,25 @@ def test_a_create_with_a_key_outlives_its_api(stack: Stack) -> None:
     assert client.answers[-1] == (201, None)
 
 
+@pytest.mark.usefixtures("waiting")
+def test_a_create_outlasts_the_stop_of_the_only_api(stack: Stack) -> None:
+    """Its guest reports to the API that stops. Other creates are refused, and can be repeated."""
+    client = Client(stack, max_retries=0)
+
+    with ThreadPoolExecutor(2) as pool:
+        create, session = begun(stack, client, pool)
+        stop = pool.submit(stack.compose, "stop", "api")
+        eventually(lambda: stack.http.get("/healthz").json()["status"] == "stopping", within=10)
+        other = stack.http.post("/v1/sessions", json={})
+        stack.faults()
+        answered = create.result(40)
+        stop.result(20)
+
+    assert answered == session
+    assert other.status_code == 503
+    assert other.headers["retry-after"]
+
+
 def check_of(stack: Stack, container: str) -> list[str]:
     """The command of the container's health check."""
     form = "{{range .Config.Healthcheck.Test}}{{println .}}{{end}}"

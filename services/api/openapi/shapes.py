@@ -249,7 +249,7 @@ class Fetched(Shape):
 
 
 class Health(Shape):
-    status: Literal["ok"]
+    status: Literal["ok", "stopping"]
 
 
 class Readiness(Shape):
