@@ -112,6 +112,8 @@ def test_a_create_outlasts_the_stop_of_the_only_api(stack: Stack) -> None:
         stack.faults()
         answered = create.result(40)
         stop.result(20)
+    stack.compose("up", "-d", "--wait", "--no-recreate", "api", "front")
+    eventually(lambda: stack.http.get("/v1/sessions").status_code == 200, within=10)
 
     assert answered == session
     assert other.status_code == 503
