@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,29 +18,38 @@ class Feed:
         self._waiting: deque[Delivery] = deque()
         self._unacknowledged: dict[int, Delivery] = {}
         self._count = 0
+        #: A test puts in what a pump takes out in a thread of its own.
+        self._moved = threading.Condition()
         self.held: list[dict[str, Any]] = []
         for body in bodies:
             self.put(body)
 
     def put(self, body: Mapping[str, Any]) -> None:
-        self._count += 1
-        self._waiting.append(Delivery(dict(body), handle=self._count))
+        with self._moved:
+            self._count += 1
+            self._waiting.append(Delivery(dict(body), handle=self._count))
+            self._moved.notify_all()
 
     def receive(self, wait: float) -> Sequence[Delivery]:
-        received = list(self._waiting)
-        self._waiting.clear()
-        self._unacknowledged |= {delivery.handle: delivery for delivery in received}
+        with self._moved:
+            self._moved.wait_for(lambda: self._waiting, wait)
+            received = list(self._waiting)
+            self._waiting.clear()
+            self._unacknowledged |= {delivery.handle: delivery for delivery in received}
         return received
 
     def hold(self, deliveries: Sequence[Delivery]) -> None:
         self.held += [delivery.body for delivery in deliveries]
 
     def ack(self, delivery: Delivery) -> None:
-        self._unacknowledged.pop(delivery.handle, None)
+        with self._moved:
+            self._unacknowledged.pop(delivery.handle, None)
 
     def repeat(self) -> None:
         """What a source does after a while with what nobody acknowledged."""
-        self._waiting.extend(self._unacknowledged.values())
+        with self._moved:
+            self._waiting.extend(self._unacknowledged.values())
+            self._moved.notify_all()
 
     @property
     def unacknowledged(self) -> list[dict[str, Any]]:
